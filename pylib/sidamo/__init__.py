@@ -1,0 +1,1 @@
+"""Sidamo: Kaldi's way of working, in Python."""
