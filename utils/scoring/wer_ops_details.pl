@@ -1,0 +1,1 @@
+wer_ops_details.py

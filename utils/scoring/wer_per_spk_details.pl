@@ -1,0 +1,1 @@
+wer_per_spk_details.py

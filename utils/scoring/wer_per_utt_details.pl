@@ -1,0 +1,1 @@
+wer_per_utt_details.py
