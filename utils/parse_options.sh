@@ -95,7 +95,7 @@ _po_check() {
       fi
       ;;
     stage | stop_stage)
-      if ! [[ $value =~ ^-?[0-9]+$ ]]; then
+      if ! [[ $value =~ ^-?[0-9]+$ ]] && [ "$value" != "${!1}" ]; then # run.sh has stage=auto
         echo "$0: $3: --${1//_/-} expects a whole number, got \"$value\"" >&2
         exit 1
       fi

@@ -279,25 +279,43 @@ class Finished:
 def end_groups(groups):
     """Ends process groups: SIGTERM, and SIGKILL for what is left after GRACE seconds. Reaps own children."""
 
-    def send(number):
-        alive = set()
-        for group in groups:
-            try:
-                os.killpg(group, number)
-                alive.add(group)
-            except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-                pass
-        return alive
-
-    send(signal.SIGTERM)
+    send_to(groups, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
     while time.monotonic() < deadline:
         reap()
-        if not send(0):
+        if not are_alive(groups):
             return
         time.sleep(0.02)
-    send(signal.SIGKILL)
+    send_to(groups, signal.SIGKILL)
     reap()
+
+
+def send_to(groups, number):
+    """Sends a signal; returns the groups that still exist."""
+    found = set()
+    for group in groups:
+        try:
+            os.killpg(group, number)
+            found.add(group)
+        except (ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+            pass
+    return found
+
+
+def are_alive(groups):
+    """Whether a process of these groups runs. Zombies do not count: in a container nobody may ever reap them."""
+    found = send_to(groups, 0)
+    if not found or not os.path.isdir("/proc/self"):
+        return bool(found)
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/stat") as stat:
+                state, _, group = stat.read().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(group) in found and state not in "ZX":
+            return True
+    return False
 
 
 def reap():
