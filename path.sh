@@ -49,7 +49,7 @@ _sidamo_find_python() {
 _sidamo_explain() {
   if grep -qiE 'no space left|disk quota exceeded' "$1" || [ "$(_sidamo_free_mb)" -lt 200 ]; then
     _sidamo_say "$2 failed: no space left. Sidamo with torch needs about 2 GB in $SIDAMO_ROOT (free now: $(_sidamo_free_mb) MB) and some in ${TMPDIR:-/tmp}."
-  elif grep -qiE 'connection (refused|broken|error|reset)|NewConnectionError|name resolution|ConnectTimeout|ReadTimeout|Network is unreachable|ProxyError|Max retries' "$1"; then
+  elif grep -qiE 'connection (refused|broken|error|reset)|NewConnectionError|name resolution|ConnectTimeout|ReadTimeout|Network is unreachable|ProxyError|Max retries|from versions: none' "$1"; then
     _sidamo_say "$2 failed: no network (the package index was not reached). Connect, or set PIP_INDEX_URL to a mirror or PIP_FIND_LINKS to a folder of wheels, and run again."
   elif grep -qiE 'ensurepip' "$1"; then
     _sidamo_say "$2 failed: this Python lacks venv/ensurepip (on Debian or Ubuntu: apt-get install python3-venv)."
@@ -62,22 +62,22 @@ _sidamo_explain() {
 
 _sidamo_free_mb() { df -Pk "$SIDAMO_ROOT" | awk 'NR == 2 {print int($4 / 1024)}'; }
 
-# Run a command with its output in a log, and a sign of life every 20 seconds.
+# Run a command with its output in a log, and a sign of life every 20 seconds. The command runs in the foreground, so that
+# Ctrl-C reaches it and all that it has started.
 _sidamo_logged() {
-  local log=$1 pid beat status=0
+  local log=$1 beat status=0
   shift
-  "$@" >>"$log" 2>&1 </dev/null &
-  pid=$!
   (
-    while sleep 20 && kill -0 $pid 2>/dev/null; do
-      _sidamo_say "  … $(grep -E '^(Collecting|Installing|Building|  Downloading)' "$log" | tail -n 1 | cut -c1-90)"
+    beats=0
+    while sleep 4 && kill -0 $$ 2>/dev/null; do
+      beats=$((beats + 1))
+      if [ $((beats % 5)) -eq 0 ]; then
+        _sidamo_say "  … $(grep -E '^(Collecting|Installing|Building|  Downloading)' "$log" | tail -n 1 | cut -c1-90)"
+      fi
     done
   ) &
   beat=$!
-  # An interrupt must not leave pip running behind our back.
-  trap 'kill $pid $beat 2>/dev/null; trap - INT TERM; return 130' INT TERM
-  wait $pid || status=$?
-  trap - INT TERM
+  "$@" >>"$log" 2>&1 </dev/null || status=$?
   { kill $beat && wait $beat; } 2>/dev/null
   return $status
 }
