@@ -1,6 +1,6 @@
 """Lattices as flat arrays, and Kaldi's binary and text forms of them.
 
-A weight is a pair of costs (-log), the graph's and the acoustic one, kept apart so that scales are swept after decoding.
+A weight is a pair of costs (-log), the graph's and the acoustic one, kept apart: scales are swept after decoding.
 Both types are acyclic in practice; nothing here demands it. Costs in memory are float64, in files float32.
 
 Formats: Kaldi src/lat/kaldi-lattice.cc (what is read and written), OpenFst's `vector` layout with arc types `lattice4`
@@ -289,9 +289,11 @@ def keep_arcs_and_states(lat, arc_kept: np.ndarray, state_kept: np.ndarray):
 def top_sort(lat, key: str | None = None):
     """Lattice with states in topological order (reversed finishing order, as OpenFst's TopSort); itself if in order.
 
-    Raises DataError where there is a cycle.
+    As in Kaldi, a lattice read from a file whose header does not vouch for the order is sorted anew, so that states
+    come out with the same numbers. Raises DataError where there is a cycle.
     """
-    if is_top_sorted(lat):
+    vouched = lat.properties is None or lat.properties & _TOP_SORTED
+    if vouched and is_top_sorted(lat):
         return lat
     _, finished, acyclic = depth_first(lat)
     if not acyclic:
@@ -504,7 +506,7 @@ def format_cost(value: float) -> str:
         return "Infinity"
     if value == -INF:
         return "-Infinity"
-    return "%g" % value if value == value else "BadNumber"
+    return f"{value:g}" if value == value else "BadNumber"
 
 
 def to_text(lat) -> str:

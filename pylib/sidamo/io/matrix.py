@@ -1,0 +1,240 @@
+"""Matrices and vectors in Kaldi's binary and text forms (Kaldi src/matrix/kaldi-matrix.cc, kaldi-vector.cc).
+
+Binary: token `FM ` or `DM ` (`FV `, `DV `), then `\\4` and int32 for each dimension, then the numbers row by row. Text: `[`, rows
+ended by a newline or `;`, `]`; numbers with 7 significant digits.
+"""
+
+import re
+import struct
+
+import numpy as np
+
+from sidamo.io import log
+from sidamo.io.compression import decompress
+from sidamo.io.errors import DataError
+from sidamo.io.streams import read_exactly
+
+MAX_BYTES = 1 << 34  # larger headers are taken for damage
+
+_DTYPES = {"FM": np.dtype("<f4"), "DM": np.dtype("<f8"), "FV": np.dtype("<f4"), "DV": np.dtype("<f8")}
+_SPECIAL = {b"inf": np.inf, b"infinity": np.inf, b"nan": np.nan}
+_BAD_START = re.compile(rb"(?:^|[\s;])[+.]")
+
+
+def check_size(rows: int, columns: int, item: int = 4) -> None:
+    """Raises DataError for dimensions that only a damaged header has."""
+    if rows < 0 or columns < 0 or rows * columns * item > MAX_BYTES:
+        raise DataError(f"impossible dimensions {rows} x {columns}: the data are damaged")
+
+
+def read_marker(stream) -> bool:
+    """Skips the binary marker `\\0B`; returns whether it is there."""
+    if stream.peek(1)[:1] != b"\0":
+        return False
+    marker = stream.read(2)
+    if marker != b"\0B":
+        raise DataError(f"expected the binary marker \\0B, found {marker!r}")
+    return True
+
+
+def read_token(stream) -> str:
+    """A token of the binary form, up to and with the blank after it."""
+    token = b""
+    while True:
+        byte = stream.read(1)
+        if not byte or byte.isspace() or len(token) > 20:
+            return token.decode("latin1")
+        token += byte
+
+
+def read_int32(stream) -> int:
+    """A binary int32 with its size byte."""
+    data = read_exactly(stream, 5)
+    if data[0] != 4:
+        raise DataError(f"expected the size byte 4 of an int32, found {data[0]}")
+    return struct.unpack_from("<i", data, 1)[0]
+
+
+def _read_numbers(stream, shape, dtype):
+    array = np.empty(shape, dtype)
+    view = memoryview(array).cast("B") if array.size else b""
+    done = 0
+    while done < len(view):
+        count = stream.readinto(view[done:])
+        if not count:
+            raise DataError(f"the data end early: expected {len(view)} bytes of numbers, found {done}")
+        done += count
+    return array
+
+
+def read_matrix(stream) -> np.ndarray:
+    """Reads a matrix, in whichever form it is.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns), float32 or float64 (token DM); text gives float32.
+    """
+    if not read_marker(stream):
+        return _read_text(stream, matrix=True)
+    token = read_token(stream)
+    if token in ("FM", "DM"):
+        rows, columns = read_int32(stream), read_int32(stream)
+        check_size(rows, columns, _DTYPES[token].itemsize)
+        return _read_numbers(stream, (rows, columns), _DTYPES[token])
+    if token in ("CM", "CM2", "CM3"):
+        return decompress(stream, token)
+    raise DataError(f"expected a matrix (token FM, DM, CM, CM2 or CM3), found {_describe(token)}")
+
+
+def read_vector(stream) -> np.ndarray:
+    """Reads a vector: ndarray, shape (dim,), float32 or float64 (token DV); text gives float32."""
+    if not read_marker(stream):
+        return _read_text(stream, matrix=False)
+    token = read_token(stream)
+    if token not in ("FV", "DV"):
+        raise DataError(f"expected a vector (token FV or DV), found {_describe(token)}")
+    size = read_int32(stream)
+    check_size(size, 1, _DTYPES[token].itemsize)
+    return _read_numbers(stream, (size,), _DTYPES[token])
+
+
+def _describe(token):
+    known = {"FM": "a matrix", "DM": "a matrix", "FV": "a vector", "DV": "a vector", "CM": "a compressed matrix"}
+    return f"{known[token]} ({token})" if token in known else repr(token)
+
+
+def _read_until(stream, mark: bytes) -> bytes:
+    """Everything up to the mark, which is consumed but not returned."""
+    parts = []
+    while True:
+        buffered = stream.peek(1)
+        if not buffered:
+            raise DataError(f"Got EOF while reading matrix data: expected {mark.decode()!r} at the end")
+        end = buffered.find(mark)
+        if end >= 0:
+            parts.append(stream.read(end + 1)[:-1])
+            return b"".join(parts)
+        parts.append(stream.read(len(buffered)))
+
+
+def _read_text(stream, matrix: bool) -> np.ndarray:
+    token = _text_token(stream)
+    if token == b"[]":
+        return np.zeros((0, 0) if matrix else 0, np.float32)
+    if token != b"[":
+        raise DataError(f'Expected "[", got "{token[:20].decode("utf-8", "replace")}"')
+    body = _read_until(stream, b"]")
+    if stream.peek(1)[:1] == b"\r":
+        stream.read(1)
+    if stream.peek(1)[:1] == b"\n":
+        stream.read(1)
+    rows = [row.split() for row in (body.replace(b";", b"\n").split(b"\n") if matrix else [body])]
+    rows = [row for row in rows if row]
+    if not rows:
+        return np.zeros((0, 0) if matrix else 0, np.float32)
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise DataError(
+                f"Matrix has inconsistent #cols: {len(rows[0])} in the first row, {len(row)} in row {number + 1}"
+            )
+    values = _parse_numbers(body, [word for row in rows for word in row])
+    return values.reshape(len(rows), -1) if matrix else values
+
+
+def _text_token(stream) -> bytes:
+    """Skips white space and returns the next word."""
+    word = b""
+    while True:
+        byte = stream.read(1)
+        if not byte or (byte.isspace() and word):
+            return word
+        if not byte.isspace():
+            word += byte
+
+
+def _parse_numbers(body, words):
+    """float32 numbers as Kaldi reads them: `inf` and `nan` are taken, `-inf`, a leading `+` or `.` and overflow are not."""
+    if body.translate(None, b"0123456789.eE+-; \t\r\n\f\v") or _BAD_START.search(body):
+        numbers = [_parse_word(word) for word in words]
+    else:
+        try:
+            numbers = list(map(float, words))
+        except ValueError as e:
+            raise DataError(f"Expecting numeric data, got {str(e).rpartition(':')[2].strip()}") from None
+    values = np.array(numbers, np.float64)
+    with np.errstate(over="ignore"):
+        result = values.astype(np.float32)
+    if np.isinf(result).any() and not np.array_equal(np.isinf(result), np.isinf(values)):
+        word = words[int(np.argmax(np.isinf(result) & ~np.isinf(values)))]
+        raise DataError(f"{word.decode()} does not fit into a float")
+    return result
+
+
+def _parse_word(word):
+    special = _SPECIAL.get(word.lower())
+    if special is not None:
+        log.warn("Reading infinite value into matrix." if special == np.inf else "Reading NaN value into matrix.")
+        return special
+    try:
+        if word[:1] not in b"+." and b"_" not in word and word.lower() not in (b"-inf", b"-infinity", b"-nan"):
+            value = float(word)
+            if np.isfinite(value):
+                return value
+    except ValueError:
+        pass
+    raise DataError(f"Expecting numeric data, got {word[:20].decode('utf-8', 'replace')}")
+
+
+def format_number(value: float) -> str:
+    """A number with 7 significant digits, as C++ prints it (`-nan` keeps its sign)."""
+    text = f"{value:.7g}"
+    return "-nan" if text == "nan" and np.signbit(value) else text
+
+
+def format_row(row: np.ndarray) -> str:
+    """Numbers of a row, each followed by a blank."""
+    if np.isnan(row).any():
+        return "".join(format_number(x) + " " for x in row)
+    return ("%.7g " * len(row)) % tuple(row.tolist())
+
+
+def encode_matrix(matrix, binary: bool = True, compression_method: int = 0) -> list:
+    """The buffers of a matrix after its key: float64 gives DM, everything else FM, a compression method CM, CM2 or CM3."""
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2:
+        raise DataError(f"expected a matrix, found an array of shape {matrix.shape}")
+    if not binary:
+        if 0 in matrix.shape:
+            return [b" [ ]\n"]
+        return [(" [" + "".join("\n  " + format_row(row) for row in matrix) + "]\n").encode()]
+    if compression_method:
+        from sidamo.io.compression import compress
+
+        return [b"\0B", *compress(matrix, compression_method)]
+    token = b"DM" if matrix.dtype == np.float64 else b"FM"
+    data = np.ascontiguousarray(matrix, _DTYPES[token.decode()])
+    rows, columns = matrix.shape if data.size else (0, 0)
+    return [b"\0B" + token + struct.pack("<BBiBi", 32, 4, rows, 4, columns), data]
+
+
+def encode_vector(vector, binary: bool = True) -> list:
+    """The buffers of a vector after its key: float64 gives DV, everything else FV."""
+    vector = np.asarray(vector)
+    if vector.ndim != 1:
+        raise DataError(f"expected a vector, found an array of shape {vector.shape}")
+    if not binary:
+        return [(" [ " + format_row(vector) + "]\n").encode()]
+    token = b"DV" if vector.dtype == np.float64 else b"FV"
+    return [b"\0B" + token + struct.pack("<BBi", 32, 4, len(vector)), np.ascontiguousarray(vector, _DTYPES[token.decode()])]
+
+
+def check_finite(array, what: str = "the matrix") -> None:
+    """Raises DataError that names the first NaN or infinity of an array."""
+    array = np.asarray(array)
+    # A sum is finite unless a summand is not (or it overflows): one cheap pass in the usual case.
+    if np.isfinite(np.sum(array, dtype=np.float64)):
+        return
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = ", ".join(f"{name} {i}" for name, i in zip(("row", "column") if array.ndim == 2 else ("index",), bad[0]))
+        raise DataError(f"{what} has {len(bad)} values that are not finite, the first ({array[tuple(bad[0])]}) at {place}")
