@@ -1,0 +1,46 @@
+"""Log mel filter bank energies (Kaldi, src/feat/feature-fbank.cc)."""
+
+import dataclasses
+
+import numpy as np
+
+from sidamo.feats.mel import MelOptions
+from sidamo.feats.spectral import SpectralFeature, energy_of, floor_energy, power_spectrum
+from sidamo.feats.window import FrameOptions, log_floored, option
+
+
+@dataclasses.dataclass(frozen=True)
+class FbankOptions:
+    """What compute-fbank-feats adds to framing and the mel bank."""
+
+    use_energy: bool = option(False, "Add a dimension with the log energy")
+    energy_floor: float = option(0.0, "Floor of the energy (absolute, not relative), 0 for none; only with energy")
+    raw_energy: bool = option(True, "Take the energy before pre-emphasis and windowing")
+    htk_compat: bool = option(False, "Put the energy last")
+    use_log_fbank: bool = option(True, "Natural logarithm of the energies, else linear")
+    use_power: bool = option(True, "Energies of the power spectrum, else of magnitudes")
+
+
+class Fbank(SpectralFeature):
+    """Features of dimension num_mel_bins, and one more with the energy."""
+
+    def __init__(self, opts: FbankOptions, frames: FrameOptions, mel: MelOptions):
+        super().__init__(frames, mel)
+        self.opts = opts
+        self.raw_energy = opts.use_energy and opts.raw_energy
+        self.dim = mel.num_mel_bins + opts.use_energy
+
+    def features_of(self, windows, log_energy, warp):
+        opts = self.opts
+        power = power_spectrum(windows)
+        if not opts.use_power:
+            power = np.sqrt(power)
+        feats = power[:, :-1] @ self.banks(warp)[0]  # (T, N/2) @ (N/2, bins)
+        if opts.use_log_fbank:
+            feats = log_floored(feats)
+        if not opts.use_energy:
+            return feats
+        if not opts.raw_energy:
+            log_energy = energy_of(windows)
+        column = floor_energy(log_energy, opts.energy_floor)[:, np.newaxis]
+        return np.hstack((feats, column) if opts.htk_compat else (column, feats))
