@@ -4,7 +4,7 @@
 # Reads   <data-dir>/text, <data-dir>/utt2spk, <lang-or-graph-dir>/words.txt, <decode-dir>/lat.*.gz;
 #         local/wer_ref_filter, local/wer_hyp_filter or local/wer_output_filter (for both) of the recipe, where executable
 # Writes  <decode-dir>/wer_<LMWT>_<WIP>, <decode-dir>/cer_<LMWT>_<WIP>, <decode-dir>/scoring_kaldi/
-#         {test_filt.txt,penalty_<WIP>/<LMWT>.txt,best_wer,best_cer,complaints,wer_details/,cer_details/}
+#         {test_filt.txt,penalty_<WIP>/<LMWT>.txt,best_wer,best_cer,complaints,inputs,wer_details/,cer_details/}
 # Example: local/score.sh --min-lmwt 7 --max-lmwt 17 data/test exp/mono/graph exp/mono/decode_test
 #
 # An utterance without a hypothesis counts as deletions and is named (Kaldi's script leaves it out of the score).
@@ -77,6 +77,7 @@ hyp_filter=$(first_executable local/wer_hyp_filter local/wer_output_filter)
 mkdir -p "$scoring/log"
 "$ref_filter" <"$data/text" >"$scoring/test_filt.txt.tmp"
 mv "$scoring/test_filt.txt.tmp" "$scoring/test_filt.txt"
+printf 'data %s\ngraph %s\n' "$data" "$lang_or_graph" >"$scoring/inputs" # where steps/report.sh finds the sound
 
 if [ "$stage" -le 0 ]; then
   raw=$scoring/unfiltered
