@@ -131,10 +131,10 @@ def decompress(stream, token: str) -> np.ndarray:
         return _decompress_columns(stream, low, span, rows, columns)
     if token == "CM2":
         data = np.frombuffer(read_exactly(stream, 2 * rows * columns), "<u2")
-        step = span * _STEP16
+        step = np.float32(float(span) * (1 / 65535.0))
     else:
         data = np.frombuffer(read_exactly(stream, rows * columns), np.uint8)
-        step = span * np.float32(1.0 / 255.0)
+        step = np.float32(float(span) * (1 / 255.0))
     values = data.astype(np.float32)
     values *= step
     values += low
@@ -146,8 +146,10 @@ def _decompress_columns(stream, low, span, rows, columns):
     data = np.frombuffer(read_exactly(stream, rows * columns), np.uint8).reshape(columns, rows)
     p0, p25, p75, p100 = _levels(percentiles.T, low, span)[:, :, None]  # each (D, 1)
     table = np.empty((columns, 256), np.float32)  # the value of every byte
-    table[:, :65] = p0 + (p25 - p0) * np.arange(65, dtype=np.float32) * (1 / 64.0)
-    table[:, 65:193] = p25 + (p75 - p25) * np.arange(1, 129, dtype=np.float32) * (1 / 128.0)
-    table[:, 193:] = p75 + (p100 - p75) * np.arange(1, 64, dtype=np.float32) * (1 / 63.0)
+    bytes_ = np.arange(256, dtype=np.float32)
+    # From the last segment to the first, because the bytes 64 and 192 belong to the segment below.
+    for first, start, end, steps in ((192, p75, p100, 63), (64, p25, p75, 128), (0, p0, p25, 64)):
+        ramp = (end - start) * bytes_[: steps + 1]  # float32, as in Kaldi; what follows is float64
+        table[:, first : first + steps + 1] = start + ramp.astype(np.float64) * (1.0 / steps)
     index = data + (256 * np.arange(columns))[:, None]
     return np.ascontiguousarray(table.ravel()[index].T)

@@ -18,7 +18,10 @@ _RANGE_OVERSHOOT = 3  # rows; Kaldi: 2 for edge effects and 1 for rounding
 
 
 class Holder:
-    """Base: no ranges."""
+    """Base: no ranges. The tables keep `place` (key and file, for warnings) and `in_archive` (more objects follow) up to date."""
+
+    place = ""
+    in_archive = False
 
     def read(self, stream):
         """The next object of the stream."""
@@ -204,6 +207,29 @@ class IntVectorHolder(Holder):
         return [b"\0B" + _pack_ints([len(ints)]) + _pack_ints(ints)] if binary else [(_int_text(ints) + "\n").encode()]
 
 
+class IntArrayHolder(Holder):
+    """int32 numbers in the form of single files (Kaldi's WriteIntegerVector): no size byte per number; text in brackets."""
+
+    def read(self, stream):
+        if not _matrix.read_marker(stream):
+            words = stream.read().split()
+            if len(words) < 2 or words[0] != b"[" or words[-1] != b"]":
+                raise DataError("expected integers in brackets: [ 1 2 3 ]")
+            return np.array([_parse_int(word) for word in words[1:-1]], np.int32)
+        size = read_exactly(stream, 1)[0]
+        count = struct.unpack("<i", read_exactly(stream, 4))[0]
+        _matrix.check_size(count, 1)
+        if size != 4:
+            raise DataError(f"expected the size byte 4 of int32 numbers, found {size}")
+        return np.frombuffer(read_exactly(stream, 4 * count), "<i4").astype(np.int32)
+
+    def encode(self, value, binary):
+        ints = _as_ints(value)
+        if binary:
+            return [b"\0B\4" + struct.pack("<i", len(ints)), ints.astype("<i4")]
+        return [f"[ {_int_text(ints)}]\n".encode()]
+
+
 class IntVectorVectorHolder(Holder):
     """A list of lists of int32; in text each list ends with `;`."""
 
@@ -325,9 +351,9 @@ class WaveHolder(Holder):
     """Audio: `wave.Wave`."""
 
     def read(self, stream):
-        from sidamo.io.wave import read_wave
+        from sidamo.io.wave import read_stream
 
-        return read_wave(stream, "")
+        return read_stream(stream, self.place or "wave", self.in_archive)
 
     def encode(self, value, binary):
         from sidamo.io.wave import write_wave
@@ -354,13 +380,44 @@ class LatticeHolder(Holder):
         return lattice.encode_compact_lattice(value, binary) if self._compact else lattice.encode_lattice(value, binary)
 
 
+class PosteriorHolder(Holder):
+    """Lists of (id, weight) pairs, one per frame or sausage bin."""
+
+    def read(self, stream):
+        from sidamo.io import posterior
+
+        return posterior.read_posterior(stream)
+
+    def encode(self, value, binary):
+        from sidamo.io import posterior
+
+        return posterior.encode_posterior(value, binary)
+
+
+class FloatPairVectorHolder(Holder):
+    """Pairs of float32, shape (n, 2); in text `;` stands between the pairs."""
+
+    def read(self, stream):
+        from sidamo.io import posterior
+
+        return posterior.read_float_pairs(stream)
+
+    def encode(self, value, binary):
+        from sidamo.io import posterior
+
+        return posterior.encode_float_pairs(value, binary)
+
+
 _HOLDERS = {
+    "posterior": PosteriorHolder,
+    "float_pair_vector": FloatPairVectorHolder,
     "matrix": MatrixHolder,
     "vector": VectorHolder,
     "int": IntHolder,
     "float": FloatHolder,
     "bool": BoolHolder,
     "int_vector": IntVectorHolder,
+    "int_array": IntArrayHolder,
     "int_vector_vector": IntVectorVectorHolder,
     "int_pair_vector": IntPairVectorHolder,
     "token": TokenHolder,

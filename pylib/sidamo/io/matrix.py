@@ -185,6 +185,12 @@ def _parse_word(word):
     raise DataError(f"Expecting numeric data, got {word[:20].decode('utf-8', 'replace')}")
 
 
+def as_float32(array) -> np.ndarray:
+    """The array in single precision, the type of Kaldi's features (a value that does not fit becomes infinite)."""
+    with np.errstate(over="ignore"):
+        return np.asarray(array, np.float32)
+
+
 def format_number(value: float) -> str:
     """A number with 7 significant digits, as C++ prints it (`-nan` keeps its sign)."""
     text = f"{value:.7g}"
