@@ -449,6 +449,16 @@ def fst_properties(lat) -> int:
 # ---------------------------------------------------------------- writing
 
 
+def encode_lattice(lat, binary: bool) -> list[bytes]:
+    """What follows the key of an archive of Lattice (a compact lattice is converted)."""
+    return [to_bytes(to_lattice(lat)) if binary else to_text(to_lattice(lat)).encode()]
+
+
+def encode_compact_lattice(lat, binary: bool) -> list[bytes]:
+    """What follows the key of an archive of CompactLattice (a state-level lattice is converted)."""
+    return [to_bytes(to_compact(lat)) if binary else to_text(to_compact(lat)).encode()]
+
+
 def write_lattice(stream, lat, *, compact: bool, binary: bool = True) -> None:
     """Write the lattice as it stands after the key of an archive: converted to the asked type if it is the other."""
     lat = to_compact(lat) if compact else to_lattice(lat)
@@ -550,7 +560,12 @@ def _joined(offsets: np.ndarray, labels: np.ndarray) -> list[str]:
 # ---------------------------------------------------------------- reading
 
 
-def read_lattice(stream, *, compact: bool | None = None, where: str = ""):
+def read_compact_lattice(stream, where: str = "") -> CompactLattice:
+    """As read_lattice, converted to a CompactLattice if need be."""
+    return read_lattice(stream, compact=True, where=where)
+
+
+def read_lattice(stream, *, compact: bool | None = False, where: str = ""):
     """Read a lattice from where an archive's key (and its blank) ends, whatever its type and whether binary or text.
 
     stream : binary file object with read and readline

@@ -1,0 +1,31 @@
+"""Loops over arcs, written once: run by Python on little work, compiled by numba once there is much of it.
+
+Importing numba and loading a compiled loop costs about half a second, more than a small archive is worth.
+"""
+
+import functools
+
+COMPILE_AFTER = 300_000  # steps of Python loops (about 0.1 s) before numba is worth its import
+_work = 0
+
+
+def kernel(function):
+    """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and compiles from COMPILE_AFTER on."""
+    compiled = None
+
+    @functools.wraps(function)
+    def call(*args, steps: int):
+        global _work
+        nonlocal compiled
+        if compiled is not None:
+            return compiled(*args)
+        _work += steps
+        if _work < COMPILE_AFTER:
+            return function(*args)
+        import numba
+
+        compiled = numba.njit(cache=True, nogil=True)(function)
+        return compiled(*args)
+
+    call.python = function
+    return call
