@@ -1,0 +1,53 @@
+"""From a network's outputs to the number that is minimized."""
+
+import torch
+from torch import Tensor, nn
+
+from .greedy import collapse
+from .loss import ctc_losses
+from .nets.layers import length_mask
+
+
+class CtcCriterion(nn.Module):
+    """CTC (Graves 2006), with label smoothing and CTC on hidden layers where asked.
+
+    forward(outputs, targets, target_lengths) -> (losses (B,) in nats, objective): outputs is a list of
+    (logits (B, T, V), lengths (B,)), the network's own last; the objective is the sum over utterances of
+    (1 - w) final + w mean(intermediate) (Lee and Watanabe 2021), plus smoothing.
+    """
+
+    def __init__(self, options):
+        super().__init__()
+        self.kind, self.smoothing, self.weight = options.ctc, options.label_smoothing, options.intermediate_weight
+
+    def forward(self, outputs, targets: Tensor, target_lengths: Tensor):
+        logits, lengths = outputs[-1]
+        losses = ctc_losses(logits, lengths, targets, target_lengths, self.kind)
+        objective = torch.where(torch.isinf(losses), 0.0, losses).sum()
+        hidden = outputs[:-1]
+        if hidden and self.weight > 0:
+            parts = [ctc_losses(z, n, targets, target_lengths, self.kind) for z, n in hidden]
+            extra = sum(torch.where(torch.isinf(p), 0.0, p).sum() for p in parts) / len(parts)
+            objective = (1 - self.weight) * objective + self.weight * extra
+        if self.smoothing > 0:
+            mask = length_mask(lengths, logits.size(1))
+            uniform = -torch.log_softmax(logits, 2).mean(2)  # cross-entropy of each frame to the uniform distribution
+            objective = (1 - self.smoothing) * objective + self.smoothing * (uniform * mask).sum()
+        return losses, objective
+
+    def best_columns(self, logits: Tensor):
+        """(B, T, V) -> (B, T) ndarray: the best column of each frame."""
+        return logits.argmax(2).cpu().numpy()
+
+    def collapse(self, columns) -> list[int]:
+        """Frame string -> token string."""
+        return collapse(columns)
+
+
+def make_criterion(options, num_tokens: int) -> nn.Module:
+    """The criterion that the options name."""
+    if options.criterion == "asg":
+        from .asg import AsgCriterion
+
+        return AsgCriterion(num_tokens)
+    return CtcCriterion(options)

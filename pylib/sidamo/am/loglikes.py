@@ -1,0 +1,77 @@
+"""From features to log-likelihoods for the decoder: log posterior - prior_scale * log prior."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from sidamo.io.errors import DataError, OptionError
+
+from .priors import log_prior
+
+
+@dataclass(frozen=True)
+class LoglikeOptions:
+    """How posteriors become log-likelihoods."""
+
+    prior_scale: float = field(default=0.0, metadata={"help": "weight of the log prior that is subtracted"})
+    priors: str = field(default="labels", metadata={
+        "help": "labels (counts of labels, blanks interleaved) | posteriors (the network's own mean)"})  # fmt: skip
+    blank_scale: float = field(default=1.0, metadata={"help": "factor on the posterior of blank"})
+    max_frames: int = field(default=20000, metadata={"help": "most input frames evaluated at once, padding included"})
+
+    def __post_init__(self):
+        if self.priors not in ("labels", "posteriors"):
+            raise OptionError(f"--priors={self.priors}: expected labels or posteriors")
+        if self.blank_scale <= 0:
+            raise OptionError(f"--blank-scale={self.blank_scale}: expected more than 0")
+
+
+class Scorer:
+    """Callable ([feats (T, D), ...]) -> [loglikes (T', V) float32, ...].
+
+    Parameters
+    ----------
+    model : AcousticModel, in evaluation mode
+    content : dict, the rest of the model file: label_counts, posterior_counts (V,)
+    options : LoglikeOptions
+    """
+
+    def __init__(self, model, content: dict, options: LoglikeOptions, device="cpu"):
+        self.model, self.device = model, device
+        counts = content["label_counts" if options.priors == "labels" else "posterior_counts"]
+        self.offset = -options.prior_scale * log_prior(counts.numpy())
+        self.offset[0] += np.log(options.blank_scale)
+
+    def __call__(self, batch: list[np.ndarray], keys=None) -> list[np.ndarray]:
+        dim = self.model.config["input_dim"]
+        for position, feats in enumerate(batch):
+            if feats.ndim != 2 or feats.shape[1] != dim or not len(feats):
+                raise DataError(
+                    f"features of shape {feats.shape}, expected (frames, {dim}) as in training",
+                    key=keys[position] if keys else None,
+                    mend="make features with the configuration that the model was trained with",
+                )
+        lengths = torch.tensor([len(f) for f in batch])
+        padded = np.zeros((len(batch), int(lengths.max()), dim), np.float32)
+        for row, feats in zip(padded, batch):
+            row[: len(feats)] = feats
+        with torch.inference_mode():
+            logits, frames = self.model(torch.from_numpy(padded).to(self.device), lengths.to(self.device))
+            # Not normalized again after the offsets: Kaldi's decoders take pseudo log-likelihoods.
+            loglikes = torch.log_softmax(logits, 2).cpu().numpy()
+        return [row[: int(n)] + self.offset for row, n in zip(loglikes, frames)]
+
+
+def in_batches(pairs, max_frames: int, max_utts: int = 32):
+    """Group consecutive (key, feats) so that a padded group holds at most max_frames: yields lists of pairs."""
+    group, longest = [], 0
+    for key, feats in pairs:
+        with_it = max(longest, len(feats))
+        if group and (with_it * (len(group) + 1) > max_frames or len(group) >= max_utts):
+            yield group
+            group, with_it = [], len(feats)
+        group.append((key, feats))
+        longest = with_it
+    if group:
+        yield group

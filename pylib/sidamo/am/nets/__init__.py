@@ -1,0 +1,44 @@
+"""The registry of networks: a new network is one module here and one line below.
+
+A network module has a frozen dataclass of its options and a torch module of (options, input_dim, subsampling) with
+
+    output_dim : int
+    lookahead : int or None, input frames of the future that an output may depend on; None: the whole utterance
+    forward(feats (B, T, D) float32, lengths (B,) int64) -> (B, ceil(T / subsampling), output_dim), lengths (B,)
+
+and optionally `intermediate : int`, the number of extra hidden outputs that forward_intermediate returns (see
+nets.conformer). Its output for an utterance must not depend on padding; tests/am/test_am_nets.py checks that of
+every line here.
+"""
+
+import importlib
+
+# name: (module, options class, network class)
+REGISTRY = {
+    "tdnn": ("tdnn", "TdnnOptions", "Tdnn"),
+    "lstm": ("rnn", "RnnOptions", "Lstm"),
+    "gru": ("rnn", "RnnOptions", "Gru"),
+}
+
+
+def options_class(name: str):
+    """The options dataclass of network `name`."""
+    module, options, _ = _entry(name)
+    return getattr(importlib.import_module(f"sidamo.am.nets.{module}"), options)
+
+
+def build(name: str, options, input_dim: int, subsampling: int):
+    """Make the network `name`: options is its dataclass (or a dict of its fields)."""
+    module, options_name, network = _entry(name)
+    loaded = importlib.import_module(f"sidamo.am.nets.{module}")
+    if isinstance(options, dict):
+        options = getattr(loaded, options_name)(**options)
+    return getattr(loaded, network)(options, input_dim, subsampling)
+
+
+def _entry(name: str):
+    from sidamo.io.errors import OptionError
+
+    if name not in REGISTRY:
+        raise OptionError(f"no network is called {name!r}; there are: {', '.join(sorted(REGISTRY))}")
+    return REGISTRY[name]

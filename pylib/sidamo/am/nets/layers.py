@@ -1,0 +1,106 @@
+"""Pieces that the networks share: masks, subsampling, masked batch normalization.
+
+Every network maps (B, T, D) features with lengths (B,) to (B, T', H) with lengths (B,), T' = ceil(T / subsampling),
+and gives the same output for an utterance whatever padding its batch brings. Two rules ensure that: whatever looks
+sideways in time (a convolution, a recurrence from the right, attention, statistics over frames) sees zeros, or
+nothing, beyond an utterance's end.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def length_mask(lengths: Tensor, num_frames: int) -> Tensor:
+    """Mask of valid frames: (B,) -> (B, num_frames) bool."""
+    return torch.arange(num_frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def subsampled(lengths: Tensor, factor: int) -> Tensor:
+    """Output frames for input frames: ceil(length / factor)."""
+    return torch.div(lengths + factor - 1, factor, rounding_mode="floor")
+
+
+def reverse_padded(x: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse each utterance within its length; padding stays where it is. (B, T, D) -> (B, T, D)."""
+    time = torch.arange(x.size(1), device=x.device)[None, :]  # (1, T)
+    index = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)  # (B, T)
+    return torch.gather(x, 1, index[:, :, None].expand(-1, -1, x.size(2)))
+
+
+class Subsample(nn.Module):
+    """Stack `factor` neighbouring frames into one and project: (B, T, D) -> (B, ceil(T / factor), H).
+
+    The last stack is filled up with zeros. Stacking needs no more than factor - 1 frames of the future.
+
+    Parameters
+    ----------
+    input_dim, output_dim : int
+    factor : int, 1 to 4
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, factor: int):
+        super().__init__()
+        self.factor = factor
+        self.project = nn.Linear(input_dim * factor, output_dim)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        batch, frames, dim = feats.shape
+        mask = length_mask(lengths, frames).unsqueeze(2).to(feats.dtype)
+        missing = (-frames) % self.factor
+        feats = nn.functional.pad(feats * mask, (0, 0, 0, missing))
+        stacked = feats.reshape(batch, (frames + missing) // self.factor, dim * self.factor)
+        return self.project(stacked), subsampled(lengths, self.factor)
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalization over valid frames only; over all processes where training is distributed.
+
+    Ioffe and Szegedy 2015; the masked statistics are what makes padding harmless in training too.
+
+    Parameters
+    ----------
+    dim : int
+    affine : bool, learn scale and offset
+    momentum : float, share of a batch in the running statistics
+
+    forward(x (B, T, dim), mask (B, T, 1) in x's type) -> (B, T, dim), zero beyond each length.
+    """
+
+    def __init__(self, dim: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.momentum = momentum
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim), requires_grad=affine)
+        self.bias = nn.Parameter(torch.zeros(dim), requires_grad=affine)
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        if self.training:
+            masked = (x * mask).float()
+            count = mask.float().sum()
+            sums = torch.cat([masked.sum((0, 1)), (masked * masked).sum((0, 1)), count[None]])
+            if not torch.jit.is_scripting():
+                sums = sum_over_processes(sums)
+            dim = x.size(2)
+            count = sums[2 * dim].clamp(min=1.0)
+            mean = sums[:dim] / count
+            var = (sums[dim : 2 * dim] / count - mean * mean).clamp(min=0.0)
+            with torch.no_grad():
+                self.running_mean.lerp_(mean.detach(), self.momentum)
+                self.running_var.lerp_(var.detach(), self.momentum)
+        else:
+            mean, var = self.running_mean, self.running_var
+        scale = self.weight * torch.rsqrt(var + self.eps)
+        offset = self.bias - mean * scale
+        return torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)) * mask
+
+
+@torch.jit.ignore
+def sum_over_processes(x: Tensor) -> Tensor:
+    """Sum of x over all processes, differentiable; x itself where there is one process."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        import torch.distributed.nn.functional as distributed
+
+        return distributed.all_reduce(x)
+    return x

@@ -1,0 +1,71 @@
+"""LSTM (Hochreiter and Schmidhuber 1997) and GRU (Cho et al. 2014), one or both directions (Graves 2006 for CTC).
+
+A direction is a recurrent layer of its own that runs over the whole padded batch; the backward one reads each
+utterance reversed within its length, so neither meets padding before it has left the utterance. This keeps torch's
+fused kernels (oneDNN, cuDNN), which packed sequences do not reach on a CPU.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .layers import Subsample, length_mask, reverse_padded
+
+
+@dataclass(frozen=True)
+class RnnOptions:
+    """Options of the recurrent networks."""
+
+    hidden_dim: int = field(default=320, metadata={"help": "cells of a layer, per direction"})
+    num_layers: int = field(default=4, metadata={"help": "recurrent layers"})
+    bidirectional: bool = field(default=True, metadata={"help": "read in both directions"})
+    dropout: float = field(default=0.2, metadata={"help": "share of units dropped between layers"})
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers after subsampling; `cell` is nn.LSTM or nn.GRU."""
+
+    def __init__(self, cell, options: RnnOptions, input_dim: int, subsampling: int):
+        super().__init__()
+        hidden = options.hidden_dim
+        directions = 2 if options.bidirectional else 1
+        self.output_dim = hidden * directions
+        self.lookahead = None if options.bidirectional else subsampling - 1
+        self.subsample = Subsample(input_dim, self.output_dim, subsampling)
+        self.norm = nn.LayerNorm(self.output_dim)
+        self.forward_layers = nn.ModuleList(
+            cell(self.output_dim, hidden, batch_first=True) for _ in range(options.num_layers)
+        )
+        self.backward_layers = nn.ModuleList(
+            cell(self.output_dim, hidden, batch_first=True) for _ in range(options.num_layers * (directions - 1))
+        )
+        self.dropout = nn.Dropout(options.dropout)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x, lengths = self.subsample(feats, lengths)
+        x = torch.relu(self.norm(x))  # (B, T', H)
+        if len(self.backward_layers):
+            for ahead, back in zip(self.forward_layers, self.backward_layers):
+                rightward = ahead(x)[0]
+                leftward = reverse_padded(back(reverse_padded(x, lengths))[0], lengths)
+                x = self.dropout(torch.cat([rightward, leftward], dim=2))
+        else:
+            for ahead in self.forward_layers:
+                x = self.dropout(ahead(x)[0])
+        mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
+        return x * mask, lengths
+
+
+class Lstm(Recurrent):
+    """Long short-term memory."""
+
+    def __init__(self, options: RnnOptions, input_dim: int, subsampling: int):
+        super().__init__(nn.LSTM, options, input_dim, subsampling)
+
+
+class Gru(Recurrent):
+    """Gated recurrent units."""
+
+    def __init__(self, options: RnnOptions, input_dim: int, subsampling: int):
+        super().__init__(nn.GRU, options, input_dim, subsampling)

@@ -1,0 +1,67 @@
+"""Time-delay network: dilated convolutions over time (Waibel et al. 1989; Peddinti, Povey and Khudanpur 2015)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .layers import MaskedBatchNorm, Subsample, length_mask
+
+
+@dataclass(frozen=True)
+class TdnnOptions:
+    """Options of the time-delay network."""
+
+    hidden_dim: int = field(default=256, metadata={"help": "units of a layer"})
+    kernels: str = field(default="3,3,3,3,3,3", metadata={"help": "window of each layer, in its own steps"})
+    dilations: str = field(default="1,1,2,2,3,3", metadata={"help": "step of each layer, in output frames"})
+    dropout: float = field(default=0.1, metadata={"help": "share of units dropped after each layer"})
+    causal: bool = field(default=False, metadata={"help": "look at the past only"})
+    residual: bool = field(default=True, metadata={"help": "add each layer's input to its output"})
+
+
+class TdnnLayer(nn.Module):
+    """Convolution, ReLU, masked batch normalization, dropout, and the input added where asked."""
+
+    def __init__(self, dim: int, kernel: int, dilation: int, options: TdnnOptions):
+        super().__init__()
+        reach = (kernel - 1) * dilation
+        self.left = reach if options.causal else reach // 2
+        self.right = reach - self.left
+        self.conv = nn.Conv1d(dim, dim, kernel, dilation=dilation)
+        self.norm = MaskedBatchNorm(dim)
+        self.dropout = nn.Dropout(options.dropout)
+        self.residual = options.residual
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same."""
+        y = nn.functional.pad(x.transpose(1, 2), (self.left, self.right))
+        y = torch.relu(self.conv(y)).transpose(1, 2)
+        y = self.dropout(self.norm(y, mask))
+        return x + y if self.residual else y
+
+
+class Tdnn(nn.Module):
+    """Subsampling, then dilated convolutions."""
+
+    def __init__(self, options: TdnnOptions, input_dim: int, subsampling: int):
+        super().__init__()
+        kernels = [int(k) for k in options.kernels.split(",")]
+        dilations = [int(d) for d in options.dilations.split(",")]
+        if len(kernels) != len(dilations):
+            raise ValueError(f"{len(kernels)} kernels but {len(dilations)} dilations: {options}")
+        self.output_dim = options.hidden_dim
+        self.subsample = Subsample(input_dim, options.hidden_dim, subsampling)
+        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.layers = nn.ModuleList(
+            TdnnLayer(options.hidden_dim, k, d, options) for k, d in zip(kernels, dilations)
+        )
+        self.lookahead = subsampling * sum(layer.right for layer in self.layers) + subsampling - 1
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x, lengths = self.subsample(feats, lengths)
+        mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
+        x = self.norm(torch.relu(x), mask)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x, lengths
