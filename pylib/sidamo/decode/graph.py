@@ -1,0 +1,82 @@
+"""A decoding graph as the kernels want it: arcs of a state side by side, epsilons first, then by weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sidamo.io.errors import DataError
+
+BLANK = 1  # label of the blank: DESIGN, contract 3
+ILABEL, OLABEL, WEIGHT, NEXT = 0, 1, 2, 3  # columns of DecodingGraph.arcs
+
+
+@dataclass(eq=False)
+class DecodingGraph:
+    """A graph ready for search. Read-only once made, so threads share it.
+
+    first : (S + 1, 2) int32; epsilon arcs of state s are first[s, 0] : first[s, 1], emitting ones
+        first[s, 1] : first[s + 1, 0]; within each, blank arcs come first, then by rising weight, which lets the
+        search stop at the first arc that is too dear
+    arcs : (A, 4) int32: ilabel, olabel, bits of the float32 weight, next state (16 bytes: one cache line holds four)
+    weights : the same memory as float32; the weight is column 2
+    final : (S,) float32 costs, inf where not final
+    start : int
+    num_labels : largest input label that is not epsilon; the matrix needs this many columns
+    """
+
+    first: np.ndarray
+    arcs: np.ndarray
+    weights: np.ndarray
+    final: np.ndarray
+    start: int
+    num_labels: int
+
+    @property
+    def num_states(self) -> int:
+        return len(self.final)
+
+    @property
+    def num_arcs(self) -> int:
+        return len(self.arcs)
+
+
+def make_graph(fst, first_disambig: int = 2**31 - 1) -> DecodingGraph:
+    """Arrange a CsrFst for decoding.
+
+    Parameters
+    ----------
+    fst : sidamo.io.fst.CsrFst, input labels are token labels (0 epsilon, 1 blank, column = label - 1)
+    first_disambig : labels from here on (#0, #1, ...) are read as epsilon; needed for LG, whose TLG would drop them
+
+    Raises
+    ------
+    DataError : no states, or a start that is absent: composition gave an empty graph
+    """
+    if fst.num_states == 0 or fst.start < 0:
+        raise DataError(
+            "the graph is empty: nothing can be decoded", mend="see which composition came out empty: utils/mkgraph.sh"
+        )
+    from sidamo.decode import kernel  # numba: late, since `--help` of the tools must not pay for it
+
+    first, arcs = kernel.pack(
+        np.ascontiguousarray(fst.offsets, np.int64), np.array(fst.ilabel, np.int32), np.array(fst.olabel, np.int32),
+        np.array(fst.weight, np.float32).view(np.int32), np.array(fst.nextstate, np.int32), first_disambig,
+    )  # fmt: skip
+    emitting = arcs[:, ILABEL]
+    return DecodingGraph(
+        first=first,
+        arcs=arcs,
+        weights=arcs.view(np.float32),
+        final=np.array(fst.final, np.float32),
+        start=int(fst.start),
+        num_labels=int(emitting.max()) if len(arcs) else 0,
+    )
+
+
+def load_graph(path, first_disambig: int = 2**31 - 1) -> DecodingGraph:
+    """Read an OpenFst file (TLG.fst, HCLG.fst, LG.fst) and arrange it for decoding."""
+    from sidamo.io.fst import read_fst
+
+    return make_graph(read_fst(path), first_disambig)
