@@ -141,7 +141,7 @@ _sidamo_environment() {
   here=${BASH_SOURCE[0]}
   # Through the links in egs/<corpus>/ to the folder that holds setup.cfg. No fork where there is no link.
   if [ -L "$here" ]; then here=$(readlink -f "$here"); fi
-  SIDAMO_ROOT=$(cd "$(dirname "$here")" && pwd -P)
+  SIDAMO_ROOT=$(cd -P "$(dirname "$here")" && pwd -P)
   export SIDAMO_ROOT
   if [ -n "${SIDAMO_PYTHON:-}" ]; then
     python=$(command -v "$SIDAMO_PYTHON") || {

@@ -1,4 +1,4 @@
-"""Checks of a dictionary directory (Kaldi utils/validate_dict_dir.pl): errors name file and line, and how to mend them."""
+"""Checks of a dictionary directory (Kaldi utils/validate_dict_dir.pl): errors name file, line and remedy."""
 
 from __future__ import annotations
 

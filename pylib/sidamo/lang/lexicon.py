@@ -165,10 +165,10 @@ def lexicon_arcs(entries, sil_prob: float = 0.0, sil_phone: str = "", sil_disamb
         sil_cost, no_sil_cost = -math.log(sil_prob), -math.log(1.0 - sil_prob)
         rows = [(start, loop, EPS, EPS, no_sil_cost), (start, silence, EPS, EPS, sil_cost)]
         if sil_disambig:
-            rows += [(silence, 3, sil_phone, EPS, sil_cost), (3, loop, sil_disambig, EPS, 0.0)]
+            rows += [(silence, 3, sil_phone, EPS, 0.0), (3, loop, sil_disambig, EPS, 0.0)]
             first_free = 4
         else:
-            rows += [(silence, loop, sil_phone, EPS, sil_cost)]
+            rows += [(silence, loop, sil_phone, EPS, 0.0)]
     state = first_free
     for entry in entries:
         cost = -math.log(float(entry.numbers[0])) if entry.numbers else 0.0

@@ -1,7 +1,7 @@
 """Dictionary directory -> lang directory: symbol tables, lists of phones, L, and for CTC the tokens and T.
 
-The files and their contents are those of Kaldi's utils/prepare_lang.sh, byte for byte; `tokens.txt`, `T.fst`, `ctc_topo`
-and `lexiconp.txt` are added.
+The files and their contents are those of Kaldi's utils/prepare_lang.sh, byte for byte; `tokens.txt`, `T.fst`,
+`ctc_topo` and `lexiconp.txt` are added.
 """
 
 from __future__ import annotations
