@@ -145,6 +145,7 @@ class _Loader:
         """The object of an rxfilename that may have a range."""
         try:
             rxfilename, range_text = split_range(name)
+            self._holder.place = f"{key} ({name})"
             if not range_text:
                 return self._read(rxfilename)
             if self._last[0] != rxfilename:
@@ -250,6 +251,7 @@ class SequentialReader:
         self._stream = self._loader = None
         if self._specifier.kind == "ark":
             self._stream = open_rxfilename(self._specifier.archive)
+            self._holder.in_archive = True
             self._items = self._archive_items()
         else:
             self._loader = _Loader(self._holder)
@@ -270,6 +272,7 @@ class SequentialReader:
                 key = _read_key(stream)
                 if key is None:
                     break
+                self._holder.place = key
                 value = read(stream)
             except DataError as e:
                 e = _at(e.locate(file=name, key=key), stream)

@@ -80,17 +80,14 @@ class _Header:
         return self.channels * self.bits // 8
 
 
-def read_wave(source, name: str = "wave", in_archive: bool = False) -> Wave:
+def read_wave(source, name: str = "wave") -> Wave:
     """Read one wave from a file name, bytes, or an open binary stream.
 
     Parameters
     ----------
     source : str, path, bytes or binary file object
-        A stream is read from where it stands, and not past the samples where their number is known.
     name : str
-        What messages call it: the utterance and its file.
-    in_archive : bool
-        The stream holds further objects behind this one, so only RIFF waves can be read.
+        What messages call it: the utterance or the file.
 
     Returns
     -------
@@ -101,30 +98,41 @@ def read_wave(source, name: str = "wave", in_archive: bool = False) -> Wave:
     DataError
         Not audio, no samples, an impossible header, or samples that are not finite.
     """
-    if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as stream:
-            return read_wave(stream, name, in_archive)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        source = io.BytesIO(source)
-    magic = source.read(4)
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with open(source, "rb") as stream:
+                return read_stream(stream, name)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            source = io.BytesIO(source)
+        return read_stream(source, name)
+    except DataError as error:
+        raise error.locate(file=name) from None
+
+
+def read_stream(stream, name: str = "wave", in_archive: bool = False) -> Wave:
+    """As read_wave, from a stream as it stands, and not past the samples where their number is known.
+
+    With `in_archive` further objects follow, so only RIFF waves can be read. The errors do not say where: the caller does.
+    """
+    magic = stream.read(4)
     if magic not in (b"RIFF", b"RIFX"):
         if in_archive:
-            raise DataError(f"expected a RIFF wave in the archive, found {magic!r}", key=name)
-        return _read_with_soundfile(source, magic, name)
+            raise DataError(f"expected a RIFF wave in the archive, found {magic!r}")
+        return _read_with_soundfile(stream, magic)
     seen = [magic]
-    header = _read_header(source, magic, name, seen)
+    header = _read_header(stream, magic, name, seen)
     if header is None:  # a coding that is not parsed here
         if in_archive:
-            raise DataError("the archive holds a wave that is neither PCM nor float", key=name)
-        return _read_with_soundfile(source, b"".join(seen), name)
-    return _decode(_read_samples(source, header, name), header, name)
+            raise DataError("the archive holds a wave that is neither PCM nor float")
+        return _read_with_soundfile(stream, b"".join(seen))
+    return _decode(_read_samples(stream, header, name), header, name)
 
 
 def _take(stream, count: int, name: str, what: str, seen: list) -> bytes:
     """Read exactly `count` header bytes or say which part is missing."""
     data = stream.read(count)
     if len(data) < count:
-        raise DataError(f"the file ends inside the wave header: no {what}", key=name,
+        raise DataError(f"the file ends inside the wave header: no {what}",
                         mend="convert it again, or take the utterance out: utils/fix_data_dir.sh")  # fmt: skip
     seen.append(data)
     return data
@@ -136,7 +144,7 @@ def _read_header(stream, magic: bytes, name: str, seen: list):
     (riff_size,) = struct.unpack(order + "I", _take(stream, 4, name, "RIFF size", seen))
     form = _take(stream, 4, name, "WAVE tag", seen)
     if form != b"WAVE":
-        raise DataError(f"expected WAVE, got {form!r}: not a wave file", key=name)
+        raise DataError(f"expected WAVE, got {form!r}: not a wave file")
     header = None
     position = 4  # bytes of the RIFF chunk read so far
     odd = False
@@ -157,7 +165,7 @@ def _read_header(stream, magic: bytes, name: str, seen: list):
         position += size
         odd = size % 2 == 1
     if header is None:
-        raise DataError("the data chunk comes before any fmt chunk", key=name)
+        raise DataError("the data chunk comes before any fmt chunk")
     streamed = riff_size in (0, 0xFFFFFFFF) or size in STREAM_SIZES
     header.data_bytes = None if streamed else size
     if not streamed and abs(position + size - riff_size) > 1:
@@ -180,27 +188,27 @@ def _skip(stream, size: int, name: str, tag: bytes):
     while left:
         piece = len(stream.read(min(left, BLOCK)))
         if piece == 0:
-            raise DataError(f"chunk {tag!r} promises {size} bytes, {left} of them are missing, no data chunk", key=name)
+            raise DataError(f"chunk {tag!r} promises {size} bytes, {left} of them are missing, no data chunk")
         left -= piece
 
 
 def _parse_format(chunk: bytes, order: str, name: str):
     """fmt chunk to a _Header, checked. None where the coding is neither PCM nor IEEE float."""
     if len(chunk) < 16:
-        raise DataError(f"the fmt chunk has {len(chunk)} bytes, at least 16 are expected", key=name)
+        raise DataError(f"the fmt chunk has {len(chunk)} bytes, at least 16 are expected")
     code, channels, rate, byte_rate, align, bits = struct.unpack(order + "HHIIHH", chunk[:16])
     if code == EXTENSIBLE:
         if len(chunk) < 40:
-            raise DataError(f"the extensible fmt chunk has {len(chunk)} bytes, 40 are expected", key=name)
+            raise DataError(f"the extensible fmt chunk has {len(chunk)} bytes, 40 are expected")
         (code,) = struct.unpack(order + "H", chunk[24:26])
     if code not in (PCM, FLOAT):
         return None
     if channels == 0:
-        raise DataError("the header says that there are no channels", key=name)
+        raise DataError("the header says that there are no channels")
     if rate == 0:
-        raise DataError("the header says that the sample rate is 0", key=name)
+        raise DataError("the header says that the sample rate is 0")
     if bits not in ((8, 16, 24, 32) if code == PCM else (32, 64)):
-        raise DataError(f"unsupported bits per sample: {bits} for {'PCM' if code == PCM else 'float'}", key=name)
+        raise DataError(f"unsupported bits per sample: {bits} for {'PCM' if code == PCM else 'float'}")
     header = _Header()
     header.big_endian, header.format, header.channels = order == ">", code, channels
     header.rate, header.bits, header.data_bytes = rate, bits, None
@@ -231,12 +239,12 @@ def _read_samples(stream, header: _Header, name: str) -> bytes:
             left -= len(piece)
         data = b"".join(pieces)
     if not data:
-        raise DataError("empty file: a header without samples", key=name)
+        raise DataError("empty file: a header without samples")
     if promised is not None and len(data) < promised:
         warn(f"{name}: the header promises {promised} bytes of samples, {len(data)} are there (truncated file?)")
     whole = len(data) - len(data) % header.block_align
     if whole == 0:
-        raise DataError(f"{len(data)} bytes of samples are less than one sample of {header.block_align}", key=name)
+        raise DataError(f"{len(data)} bytes of samples are less than one sample of {header.block_align}")
     return data if whole == len(data) else data[:whole]
 
 
@@ -270,18 +278,18 @@ def _scale_floats(values: np.ndarray, name: str) -> np.ndarray:
     peak = float(np.abs(values).max()) if len(values) else 0.0
     if not np.isfinite(peak):
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise DataError(f"sample {bad} of the float wave is {values[bad]}", key=name)
+        raise DataError(f"sample {bad} of the float wave is {values[bad]}")
     if peak > FLOAT_PEAK_LIMIT:
         warn(f"{name}: float samples reach {peak:g} where full scale is 1; they are taken as int16-scale values")
         return values
     return values * np.float32(32768.0)
 
 
-def _read_with_soundfile(stream, already: bytes, name: str) -> Wave:
+def _read_with_soundfile(stream, already: bytes) -> Wave:
     """Everything that is not plain RIFF: FLAC, OGG/Opus, MP3, AIFF, A-law, mu-law, RF64, ..."""
     rest = stream.read()
     if not already and not rest:
-        raise DataError("empty file: no wave header", key=name,
+        raise DataError("empty file: no wave header",
                         mend="look at the command or file in wav.scp; a pipe that fails gives no bytes")  # fmt: skip
     import soundfile
 
@@ -289,11 +297,11 @@ def _read_with_soundfile(stream, already: bytes, name: str) -> Wave:
         values, rate = soundfile.read(io.BytesIO(already + rest), dtype="float32", always_2d=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"not audio: it begins {(already + rest)[:12]!r}, which is neither RIFF nor a format that"
-                        f" soundfile reads ({error})", key=name) from None  # fmt: skip
+                        f" soundfile reads ({error})") from None  # fmt: skip
     if len(values) == 0:
-        raise DataError("empty file: a header without samples", key=name)
+        raise DataError("empty file: a header without samples")
     if not np.isfinite(values).all():
-        raise DataError("the audio holds samples that are not finite", key=name)
+        raise DataError("the audio holds samples that are not finite")
     return Wave(float(rate), (values * np.float32(32768.0)).T)
 
 

@@ -1,0 +1,151 @@
+"""The loop that compute-fbank-feats, compute-mfcc-feats, compute-plp-feats and compute-spectrogram-feats share."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from sidamo.feats.window import option
+from sidamo.io.errors import DataError, OptionError
+from sidamo.io.log import info, vlog, warn
+from sidamo.io.options import Options
+from sidamo.io.tables import MappedReader, SequentialReader, Writer
+
+HTK_CEPSTRA_ZERO, HTK_ENERGY = 0o20000, 0o100  # HTK's qualifiers _0 and _E
+FRAME_SHIFT_HTK = 100000  # in units of 100 ns
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopOptions:
+    """What the tools have in common beside the features' own options."""
+
+    output_format: str = option("kaldi", "Format of the output: kaldi or htk")
+    subtract_mean: bool = option(False, "Subtract the mean of each file (better done with apply-cmvn)")
+    channel: int = option(-1, "Channel to use (-1: expect mono, 0: left, 1: right)")
+    min_duration: float = option(0.0, "Shorter files are left out, seconds")
+    write_utt2dur: str = option("", "wspecifier of the durations")
+    srand: int = option(0, "Seed of the dither; each utterance draws from it and its own key")
+
+    def __post_init__(self):
+        if self.output_format not in ("kaldi", "htk"):
+            raise OptionError(f"Invalid output_format string {self.output_format}; kaldi or htk is expected")
+
+
+@dataclasses.dataclass(frozen=True)
+class WarpOptions:
+    """Vocal tract length normalization of the tools that have mel bins."""
+
+    vtln_warp: float = option(1.0, "Warp factor of all utterances (only without vtln-map)")
+    vtln_map: str = option("", "rspecifier of the warp factors by utterance or, with utt2spk, by speaker")
+    utt2spk: str = option("", "rspecifier of the map from utterance to speaker, for vtln-map")
+
+    def __post_init__(self):
+        if self.utt2spk and not self.vtln_map:
+            raise OptionError("The --utt2spk option is only needed if the --vtln-map option is used.")
+
+
+class Warps:
+    """Warp factor of each utterance."""
+
+    def __init__(self, opts: WarpOptions | None):
+        self.constant = opts.vtln_warp if opts else 1.0
+        self.reader = MappedReader(opts.vtln_map, "float", opts.utt2spk) if opts and opts.vtln_map else None
+
+    def of(self, key: str):
+        """The factor, or None (with a warning) where the map has none."""
+        if self.reader is None:
+            return self.constant
+        if key not in self.reader:
+            warn(f"No vtln-map entry for utterance-id (or speaker-id) {key}")
+            return None
+        return self.reader[key]
+
+
+def dither_source(key: str, seed: int):
+    """Random numbers that depend on the seed and the utterance alone, not on the order or the split of the list."""
+    return np.random.Generator(np.random.SFC64([seed & 0xFFFFFFFF, zlib.crc32(key.encode("utf-8", "surrogateescape"))]))
+
+
+def pick_channel(wave, key: str, channel: int):
+    """Samples of the wanted channel, or None with a warning."""
+    if channel == -1:
+        if wave.num_channels != 1:
+            warn(f"{key}: Channel not specified but you have data with {wave.num_channels} channels; defaulting to zero")
+        return wave.channel(0)
+    if not 0 <= channel < wave.num_channels:
+        warn(
+            f"File with id {key} has {wave.num_channels} channels but you specified channel {channel},"
+            " producing no output."
+        )
+        return None
+    return wave.channel(channel)
+
+
+def features_of(computer, wave, key: str, loop: LoopOptions, warp: float):
+    """Features of one utterance, or None with a warning that says why there are none."""
+    if wave.duration < loop.min_duration:
+        warn(f"File: {key} is too short ({wave.duration:g} sec): producing no output.")
+        return None
+    samples = pick_channel(wave, key, loop.channel)
+    if samples is None:
+        return None
+    rng = dither_source(key, loop.srand) if computer.frames.dither != 0.0 else None
+    try:
+        feats = computer.compute(computer.at_rate(samples, wave.rate, key), warp, rng)
+    except DataError as error:
+        warn(f"Failed to compute features for utterance {key}: {error}")
+        return None
+    if len(feats) == 0:
+        warn(f"{key}: {len(samples)} samples are less than one frame: an empty matrix is written")
+    elif loop.subtract_mean:
+        feats -= feats.mean(axis=0)
+    return feats
+
+
+def run(argv, usage: str, groups, make, htk_kind=None) -> int:
+    """Parse, loop over the waves, write, count.
+
+    Parameters
+    ----------
+    usage : str
+    groups : list of dataclass instances
+        The features' own options; mel options among them bring the warping options in.
+    make : function of the parsed groups, in the same order, that returns a SpectralFeature
+    htk_kind : function of the computer that returns HTK's parameter kind
+    """
+    parser = Options(usage)
+    has_mel = any(type(group).__name__ == "MelOptions" for group in groups)
+    extra = [LoopOptions()] + ([WarpOptions()] if has_mel else [])
+    for group in [*groups, *extra]:
+        parser.group(group)
+    opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
+    computer = make(*(opts.make(group) for group in groups))
+    loop = opts.make(LoopOptions)
+    warps = Warps(opts.make(WarpOptions) if has_mel else None)
+    htk = htk_kind(computer) if loop.output_format == "htk" else None
+    durations = Writer(loop.write_utt2dur, "float") if loop.write_utt2dur else None
+    total = done = 0
+    with SequentialReader(rspecifier, "wave") as reader, Writer(wspecifier, "matrix" if htk is None else "htk") as out:
+        for key, wave in reader:
+            total += 1
+            warp = warps.of(key)
+            feats = None if warp is None else features_of(computer, wave, key, loop, warp)
+            if feats is None:
+                continue
+            out.write(key, feats if htk is None else to_htk(feats, htk))
+            if durations:
+                durations.write(key, wave.duration)
+            done += 1
+            if total % 100 == 0:
+                vlog(1, f"Processed {total} utterances")
+    if durations:
+        durations.close()
+    info(f" Done {done} out of {total} utterances.")
+    return 0 if done else 1
+
+
+def to_htk(feats, kind: int):
+    """A feature matrix as HTK stores it."""
+    from sidamo.io.htk import HtkFeatures
+
+    return HtkFeatures(feats, FRAME_SHIFT_HTK, kind)
