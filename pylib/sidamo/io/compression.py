@@ -17,6 +17,7 @@ AUTO, SPEECH_FEATURE, TWO_BYTE_AUTO, TWO_BYTE_SIGNED, ONE_BYTE_AUTO, ONE_BYTE_UN
 _FIXED_RANGE = {TWO_BYTE_SIGNED: (-32768.0, 65535.0), ONE_BYTE_UNSIGNED: (0.0, 255.0), ONE_BYTE_ZERO_ONE: (0.0, 1.0)}
 _HEADER = struct.Struct("<ffii")
 _STEP16 = np.float32(1.52590218966964e-05)  # 1 / 65535
+_BLOCK = 1 << 15  # numbers worked on at a time
 _HALF = np.float32(0.49999997)  # in float32, int(x + _HALF) rounds halves up without carrying 0.49999997 to 1
 
 
@@ -53,8 +54,8 @@ def compress(matrix: np.ndarray, method: int = AUTO) -> list:
     if method == SPEECH_FEATURE:
         return [b"CM " + header, *_compress_columns(matrix, low, span)]
     if method in (TWO_BYTE_AUTO, TWO_BYTE_SIGNED):
-        return [b"CM2 " + header, _quantize(matrix, low, span, 65535).astype("<u2")]
-    return [b"CM3 " + header, _quantize(matrix, low, span, 255).astype(np.uint8)]
+        return [b"CM2 " + header, _quantize_all(matrix, low, span, 65535, "<u2")]
+    return [b"CM3 " + header, _quantize_all(matrix, low, span, 255, "u1")]
 
 
 def _range(matrix):
@@ -79,21 +80,42 @@ def _quantize(values, low, span, levels):
     return np.floor(fraction.astype(np.float64) + 0.499)
 
 
-def _percentiles(columns_first, low, span):
-    """The four quantised values per column, strictly increasing: uint16, shape (4, D)."""
-    rows = columns_first.shape[1]
-    if rows >= 5:
-        ranks = [0, rows // 4, 3 * (rows // 4), rows - 1]
-        picked = np.partition(columns_first, ranks, axis=1)[:, ranks]
-    else:
-        picked = np.sort(columns_first, axis=1)
-    quantised = _quantize(picked, low, span, 65535).astype(np.int64)
-    result = np.empty((4, len(quantised)), np.int64)
-    previous = np.full(len(quantised), -1)
+def _quantize_all(matrix, low, span, levels, dtype):
+    """A whole matrix quantised, row after row, in blocks that stay in the cache."""
+    values = np.ascontiguousarray(matrix).reshape(-1)
+    result = np.empty(values.size, dtype)
+    for first in range(0, values.size, _BLOCK):
+        block = slice(first, first + _BLOCK)
+        result[block] = _quantize(values[block], low, span, levels)
+    return result
+
+
+def _compress_columns(matrix, low, span):
+    """Column headers and bytes of CM, a block of columns at a time so that the work stays in the cache."""
+    rows, columns = matrix.shape
+    headers = np.empty((columns, 4), "<u2")
+    data = np.empty((columns, rows), np.uint8)
+    step = max(1, _BLOCK // rows)
+    for first in range(0, columns, step):
+        block = slice(first, first + step)
+        values = np.ascontiguousarray(matrix[:, block].T)
+        headers[block] = _percentiles(values, low, span)
+        _encode_columns(values, _levels(headers[block], low, span), data[block])
+    return [headers, data]
+
+
+def _percentiles(values, low, span):
+    """Quantised values at ranks 0, 1/4, 3/4 and 1 of every row of `values` (D, T), strictly increasing: shape (D, 4)."""
+    rows = values.shape[1]
+    ranks = [0, rows // 4, 3 * (rows // 4), rows - 1] if rows >= 5 else slice(None)
+    # A whole vectorised sort is faster than numpy's partition at several ranks.
+    picked = _quantize(np.sort(values, axis=1)[:, ranks], low, span, 65535)
+    result = np.empty((len(values), 4))
+    previous = -1.0
     for i in range(4):
-        value = np.maximum(quantised[:, i], previous + 1) if i < rows else previous + 1
-        result[i] = previous = np.minimum(value, 65532 + i)
-    return result.astype("<u2")
+        value = np.maximum(picked[:, i], previous + 1) if i < rows else previous + 1
+        result[:, i] = previous = np.minimum(value, 65532 + i)
+    return result
 
 
 def _levels(percentiles, low, span):
@@ -101,21 +123,18 @@ def _levels(percentiles, low, span):
     return low + span * _STEP16 * percentiles.astype(np.float32)
 
 
-def _compress_columns(matrix, low, span):
-    """Column headers and bytes of CM. A byte is the sum of three clipped ramps, one per segment."""
-    values = np.ascontiguousarray(matrix.T)  # (D, T)
-    percentiles = _percentiles(values, low, span)
-    edges = _levels(percentiles, low, span)
-    total = np.zeros(values.shape, np.uint8)
+def _encode_columns(values, edges, out):
+    """Bytes of `values` (D, T) given the float percentiles (D, 4): the sum of three clipped ramps, one per segment."""
+    out[:] = 0
     ramp = np.empty_like(values)
-    for start, end, steps in zip(edges[:3], edges[1:], (64, 128, 63)):
-        np.subtract(values, start[:, None], out=ramp)
-        ramp /= (end - start)[:, None]
+    for i, steps in enumerate((64, 128, 63)):
+        start, end = edges[:, i : i + 1], edges[:, i + 1 : i + 2]
+        np.subtract(values, start, out=ramp)
+        ramp /= end - start
         np.clip(ramp, 0, 1, out=ramp)
         ramp *= np.float32(steps)
         ramp += _HALF
-        total += ramp.astype(np.uint8)
-    return [np.ascontiguousarray(percentiles.T), total]
+        out += ramp.astype(np.uint8)
 
 
 def decompress(stream, token: str) -> np.ndarray:
@@ -144,12 +163,23 @@ def decompress(stream, token: str) -> np.ndarray:
 def _decompress_columns(stream, low, span, rows, columns):
     percentiles = np.frombuffer(read_exactly(stream, 8 * columns), "<u2").reshape(columns, 4)
     data = np.frombuffer(read_exactly(stream, rows * columns), np.uint8).reshape(columns, rows)
-    p0, p25, p75, p100 = _levels(percentiles.T, low, span)[:, :, None]  # each (D, 1)
-    table = np.empty((columns, 256), np.float32)  # the value of every byte
-    bytes_ = np.arange(256, dtype=np.float32)
+    table = _byte_values(_levels(percentiles, low, span))
+    result = np.empty((rows, columns), np.float32)
+    step = max(1, _BLOCK // rows)
+    for first in range(0, columns, step):
+        block = slice(first, first + step)
+        index = np.add(data[block], 256 * np.arange(len(data[block]))[:, None], dtype=np.intp)
+        result[:, block] = table[block].ravel().take(index).T
+    return result
+
+
+def _byte_values(edges):
+    """The value of each of the 256 bytes in every column, from the float percentiles (D, 4): shape (D, 256)."""
+    table = np.empty((len(edges), 256), np.float32)
+    counts = np.arange(129, dtype=np.float32)
     # From the last segment to the first, because the bytes 64 and 192 belong to the segment below.
-    for first, start, end, steps in ((192, p75, p100, 63), (64, p25, p75, 128), (0, p0, p25, 64)):
-        ramp = (end - start) * bytes_[: steps + 1]  # float32, as in Kaldi; what follows is float64
+    for i, first, steps in ((2, 192, 63), (1, 64, 128), (0, 0, 64)):
+        start, end = edges[:, i : i + 1], edges[:, i + 1 : i + 2]
+        ramp = (end - start) * counts[: steps + 1]  # float32, as in Kaldi; what follows is float64
         table[:, first : first + steps + 1] = start + ramp.astype(np.float64) * (1.0 / steps)
-    index = data + (256 * np.arange(columns))[:, None]
-    return np.ascontiguousarray(table.ravel()[index].T)
+    return table

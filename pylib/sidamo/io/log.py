@@ -21,34 +21,44 @@ def set_verbose(level: int) -> None:
     _state["verbose"] = level
 
 
-def _emit(kind: str, message: object, depth: int = 2) -> None:
-    frame = sys._getframe(depth)
-    code = frame.f_code
-    place = f"{code.co_name}():{os.path.basename(code.co_filename)}:{frame.f_lineno}"
-    line = f"{kind} ({_state['program']}[sidamo]:{place}) {message}\n"
+def _emit(kind: str, message: object, function: str, file: str, line: int) -> None:
+    text = f"{kind} ({_state['program']}[sidamo]:{function}():{os.path.basename(file)}:{line}) {message}\n"
     try:
-        sys.stderr.write(line)
+        sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError):  # a closed stderr must not stop the work
         pass
 
 
+def _emit_here(kind: str, message: object) -> None:
+    """Emits with the place that called the public function."""
+    frame = sys._getframe(2)
+    _emit(kind, message, frame.f_code.co_name, frame.f_code.co_filename, frame.f_lineno)
+
+
 def warn(message: object) -> None:
     """Something is wrong but the work goes on."""
-    _emit("WARNING", message)
+    _emit_here("WARNING", message)
 
 
 def info(message: object) -> None:
     """Progress and summaries."""
-    _emit("LOG", message)
+    _emit_here("LOG", message)
 
 
 def error(message: object) -> None:
-    """The reason why the tool stops; raise an exception instead where there is one."""
-    _emit("ERROR", message)
+    """The reason why the tool stops. An exception is shown with the place that raised it."""
+    trace = getattr(message, "__traceback__", None)
+    if trace is None:
+        _emit_here("ERROR", message)
+        return
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    _emit("ERROR", message, code.co_name, code.co_filename, trace.tb_lineno)
 
 
 def vlog(level: int, message: object) -> None:
     """A detail, shown only with --verbose=level or more."""
     if level <= _state["verbose"]:
-        _emit(f"VLOG[{level}]", message)
+        _emit_here(f"VLOG[{level}]", message)

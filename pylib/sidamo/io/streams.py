@@ -14,7 +14,7 @@ import sys
 from sidamo.io import log
 from sidamo.io.errors import DataError
 
-READ_BUFFER = 1 << 18  # bytes; large objects bypass it
+READ_BUFFER = 1 << 16  # bytes; larger objects bypass it
 WRITE_BUFFER = 1 << 18
 
 _OFFSET = re.compile(r"(.+):(\d+)", re.DOTALL)
