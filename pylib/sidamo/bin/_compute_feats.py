@@ -24,6 +24,9 @@ class LoopOptions:
     channel: int = option(-1, "Channel to use (-1: expect mono, 0: left, 1: right)")
     min_duration: float = option(0.0, "Shorter files are left out, seconds")
     write_utt2dur: str = option("", "wspecifier of the durations")
+    write_num_frames: str = option("", "wspecifier of the numbers of frames (here as in copy-feats)")
+    compress: bool = option(False, "Write compressed matrices (here as in copy-feats; saves a pipe)")
+    compression_method: int = option(1, "Kind of compression: 1 automatic, 2 to 7 as in copy-feats")
     srand: int = option(0, "Seed of the dither; each utterance draws from it and its own key")
 
     def __post_init__(self):
@@ -70,7 +73,7 @@ def pick_channel(wave, key: str, channel: int):
     """Samples of the wanted channel, or None with a warning."""
     if channel == -1:
         if wave.num_channels != 1:
-            warn(f"{key}: Channel not specified but you have data with {wave.num_channels} channels; defaulting to zero")
+            warn(f"{key}: Channel not specified but you have data with {wave.num_channels} channels; taking channel 0")
         return wave.channel(0)
     if not 0 <= channel < wave.num_channels:
         warn(
@@ -123,25 +126,47 @@ def run(argv, usage: str, groups, make, htk_kind=None) -> int:
     loop = opts.make(LoopOptions)
     warps = Warps(opts.make(WarpOptions) if has_mel else None)
     htk = htk_kind(computer) if loop.output_format == "htk" else None
-    durations = Writer(loop.write_utt2dur, "float") if loop.write_utt2dur else None
     total = done = 0
-    with SequentialReader(rspecifier, "wave") as reader, Writer(wspecifier, "matrix" if htk is None else "htk") as out:
+    with SequentialReader(rspecifier, "wave") as reader, Outputs(wspecifier, loop, htk) as outputs:
         for key, wave in reader:
             total += 1
             warp = warps.of(key)
             feats = None if warp is None else features_of(computer, wave, key, loop, warp)
             if feats is None:
                 continue
-            out.write(key, feats if htk is None else to_htk(feats, htk))
-            if durations:
-                durations.write(key, wave.duration)
+            outputs.write(key, feats, wave.duration)
             done += 1
             if total % 100 == 0:
                 vlog(1, f"Processed {total} utterances")
-    if durations:
-        durations.close()
     info(f" Done {done} out of {total} utterances.")
     return 0 if done else 1
+
+
+class Outputs:
+    """The features and what goes along with them."""
+
+    def __init__(self, wspecifier: str, loop: LoopOptions, htk):
+        self.htk = htk
+        options = {"compression_method": loop.compression_method} if loop.compress and htk is None else {}
+        self.feats = Writer(wspecifier, "matrix" if htk is None else "htk", **options)
+        self.durations = Writer(loop.write_utt2dur, "float") if loop.write_utt2dur else None
+        self.lengths = Writer(loop.write_num_frames, "int") if loop.write_num_frames else None
+
+    def write(self, key: str, feats, duration: float):
+        """One utterance."""
+        self.feats.write(key, feats if self.htk is None else to_htk(feats, self.htk))
+        if self.durations:
+            self.durations.write(key, duration)
+        if self.lengths:
+            self.lengths.write(key, len(feats))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        for writer in (self.durations, self.lengths, self.feats):
+            if writer:
+                writer.close() if kind is None else writer.abort()
 
 
 def to_htk(feats, kind: int):

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Computes mel-frequency cepstral coefficients of a data directory with compute-mfcc-feats.
+#
+# Reads   <data>/wav.scp, segments, utt2spk, spk2warp or utt2warp (warp factors, if there)
+# Writes  <feat-dir>/raw_mfcc_<name>.JOB.{ark,scp}; <data>/feats.scp, utt2num_frames, utt2dur, frame_shift, conf/mfcc.conf
+# Example: steps/make_mfcc.sh --nj 2 data/train exp/make_mfcc/train mfcc
+#
+# Usage: steps/make_mfcc.sh [options] <data> [<log-dir> [<feat-dir>]]; by default <data>/log and <data>/data
+#
+# Utterances whose audio cannot be used are named; more than 5% of them is a failure.
+#
+# Options:
+#   --nj 4                       number of jobs
+#   --cmd run.py                 how jobs are started
+#   --mfcc-config conf/mfcc.conf  options of compute-mfcc-feats; if absent, the file of that name in Sidamo's conf/
+#   --compress true              write compressed matrices, a byte per number
+#   --write-utt2num-frames true  write <data>/utt2num_frames
+#   --write-utt2dur true         write <data>/utt2dur
+set -euo pipefail
+nj=4
+cmd=run.py
+mfcc_config=conf/mfcc.conf
+compress=true
+write_utt2num_frames=true
+write_utt2dur=true
+. "$(dirname "${BASH_SOURCE[0]}")/../path.sh"
+. "$SIDAMO_ROOT/utils/parse_options.sh"
+if [ $# -lt 1 ] || [ $# -gt 3 ]; then
+  echo "usage: steps/make_mfcc.sh [options] <data> [<log-dir> [<feat-dir>]]; --help lists the options" >&2
+  exit 1
+fi
+exec "$SIDAMO_ROOT/steps/make_feats.sh" --nj "$nj" --cmd "$cmd" --feat-config "$mfcc_config" --compress "$compress" \
+  --write-utt2num-frames "$write_utt2num_frames" --write-utt2dur "$write_utt2dur" mfcc "$@"

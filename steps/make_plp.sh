@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Computes perceptual linear prediction cepstra of a data directory with compute-plp-feats.
+#
+# Reads   <data>/wav.scp, segments, utt2spk, spk2warp or utt2warp (warp factors, if there)
+# Writes  <feat-dir>/raw_plp_<name>.JOB.{ark,scp}; <data>/feats.scp, utt2num_frames, utt2dur, frame_shift, conf/plp.conf
+# Example: steps/make_plp.sh --nj 2 data/train exp/make_plp/train plp
+#
+# Usage: steps/make_plp.sh [options] <data> [<log-dir> [<feat-dir>]]; by default <data>/log and <data>/data
+#
+# Utterances whose audio cannot be used are named; more than 5% of them is a failure.
+#
+# Options:
+#   --nj 4                       number of jobs
+#   --cmd run.py                 how jobs are started
+#   --plp-config conf/plp.conf  options of compute-plp-feats; if absent, the file of that name in Sidamo's conf/
+#   --compress true              write compressed matrices, a byte per number
+#   --write-utt2num-frames true  write <data>/utt2num_frames
+#   --write-utt2dur true         write <data>/utt2dur
+set -euo pipefail
+nj=4
+cmd=run.py
+plp_config=conf/plp.conf
+compress=true
+write_utt2num_frames=true
+write_utt2dur=true
+. "$(dirname "${BASH_SOURCE[0]}")/../path.sh"
+. "$SIDAMO_ROOT/utils/parse_options.sh"
+if [ $# -lt 1 ] || [ $# -gt 3 ]; then
+  echo "usage: steps/make_plp.sh [options] <data> [<log-dir> [<feat-dir>]]; --help lists the options" >&2
+  exit 1
+fi
+exec "$SIDAMO_ROOT/steps/make_feats.sh" --nj "$nj" --cmd "$cmd" --feat-config "$plp_config" --compress "$compress" \
+  --write-utt2num-frames "$write_utt2num_frames" --write-utt2dur "$write_utt2dur" plp "$@"
