@@ -158,8 +158,7 @@ _po_config() {
   done < "$1"
   if ! $_po_shell; then return 0; fi
   # Kaldi sources the file, so assignments may use variables and quotes; lines of the other form are left out.
-  # shellcheck disable=SC1090
-  source /dev/stdin <<< "$(while IFS= read -r _po_line || [ -n "$_po_line" ]; do
+  eval "$(while IFS= read -r _po_line || [ -n "$_po_line" ]; do
     if ! [[ $_po_line =~ ^[[:space:]]*-- ]]; then printf '%s\n' "$_po_line"; fi
   done < "$1")"
 }

@@ -10,11 +10,21 @@ import os
 from sidamo.io.errors import DataError
 
 # Files by what the first field of a line is. Those by recording are by utterance where there is no segments file.
-BY_UTT = ("utt2spk", "text", "feats.scp", "segments", "vad.scp", "utt2lang", "utt2uniq", "utt2dur", "utt2num_frames",
-          "utt2warp")  # fmt: skip
+BY_UTT = (
+    "utt2spk",
+    "text",
+    "feats.scp",
+    "segments",
+    "vad.scp",
+    "utt2lang",
+    "utt2uniq",
+    "utt2dur",
+    "utt2num_frames",
+    "utt2warp",
+)
 BY_SPK = ("spk2utt", "cmvn.scp", "spk2gender", "spk2warp")
 BY_RECO = ("wav.scp", "reco2file_and_channel", "reco2dur")
-WHOLE = ("stm", "glm", "ctm", "frame_shift")  # concern the set as a whole; copied as they are
+WHOLE = ("stm", "glm", "frame_shift")  # concern the set as a whole; copied as they are
 
 
 def show(text):
@@ -27,8 +37,9 @@ def require_dir(path):
     if not os.path.isdir(path):
         raise DataError("no such directory", file=path)
     if not os.path.isfile(f"{path}/utt2spk"):
-        raise DataError("no such file; every data directory has one (<utterance> <speaker> a line)",
-                        file=f"{path}/utt2spk")  # fmt: skip
+        raise DataError(
+            "no such file; every data directory has one (<utterance> <speaker> a line)", file=f"{path}/utt2spk"
+        )
 
 
 def read_lines(path):
@@ -147,49 +158,76 @@ def files_by_reco(path):
     return [name for name in BY_RECO if os.path.isfile(f"{path}/{name}")] if has_segments(path) else []
 
 
-def recordings_of(segments):
-    """The recordings that segments lines name, sorted."""
-    return sorted({line.split()[1] for line in segments})
-
-
 def filter_lines(lines, keep):
     """Lines whose first field is in the set."""
     return [line for line in lines if line.split(None, 1)[0] in keep]
 
 
-def write_subset(source, target, utts):
-    """Write the part of a data directory that belongs to some utterances.
+def distribute(lines, targets_of, num_targets):
+    """Deal lines out by their first field.
 
     Parameters
     ----------
-    source, target : str
-        Directories; the target is made, files that the source does not have are removed from it.
-    utts : iterable of bytes
+    lines : list of bytes
+    targets_of : dict
+        Key to the indices of the targets that get its lines; other keys are left out.
+    num_targets : int
+
+    Returns
+    -------
+    list of list of bytes
+        A list per target, each in the order of the input.
     """
-    os.makedirs(target, exist_ok=True)
-    kept = set(utts)
-    spks = {spk for utt, spk in read_pairs(f"{source}/utt2spk", 1) if utt in kept}
-    written = {"spk2utt"}
-    for name in files_by_utt(source):
-        write_lines(f"{target}/{name}", filter_lines(read_lines(f"{source}/{name}"), kept))
-        written.add(name)
-    write_speakers(target)
-    for name in files_by_spk(source):
-        if name != "spk2utt":
-            write_lines(f"{target}/{name}", filter_lines(read_lines(f"{source}/{name}"), spks))
-            written.add(name)
+    dealt = [[] for _ in range(num_targets)]
+    for line in lines:
+        for target in targets_of.get(line.split(None, 1)[0], ()):
+            dealt[target].append(line)
+    return dealt
+
+
+def write_subsets(source, targets):
+    """Write the parts of a data directory that belong to some utterances. Every file is read once only.
+
+    Parameters
+    ----------
+    source : str
+    targets : list of (str, iterable of bytes)
+        A directory and its utterances. Directories are made; files that the source does not have are removed from them.
+    """
+    folders = [folder for folder, _ in targets]
+    by_utt, by_spk, by_reco = {}, {}, {}
+    for index, (folder, utts) in enumerate(targets):
+        os.makedirs(folder, exist_ok=True)
+        for utt in utts:
+            by_utt.setdefault(utt, []).append(index)
+    for utt, spk in read_pairs(f"{source}/utt2spk", 1):
+        by_spk.setdefault(spk, set()).update(by_utt.get(utt, ()))
     if has_segments(source):
-        recos = set(recordings_of(read_lines(f"{target}/segments")))
-        for name in files_by_reco(source) + [name for name in ("stm",) if os.path.isfile(f"{source}/{name}")]:
-            write_lines(f"{target}/{name}", filter_lines(read_lines(f"{source}/{name}"), recos))
+        for line in read_lines(f"{source}/segments"):
+            fields = line.split()
+            by_reco.setdefault(fields[1], set()).update(by_utt.get(fields[0], ()))
+    whole = [name for name in WHOLE if os.path.isfile(f"{source}/{name}")]
+    written = {"spk2utt", *whole}
+    for names, targets_of in (
+        (files_by_utt(source), by_utt),
+        (files_by_spk(source), by_spk),
+        (files_by_reco(source) + (["stm"] if "stm" in whole else []), by_reco),
+    ):
+        for name in names:
             written.add(name)
-    for name in WHOLE:
-        if name not in written and os.path.isfile(f"{source}/{name}"):
-            write_lines(f"{target}/{name}", read_lines(f"{source}/{name}"))
-            written.add(name)
-    for name in {*BY_UTT, *BY_SPK, *BY_RECO} - written:
-        if os.path.exists(f"{target}/{name}"):
-            os.unlink(f"{target}/{name}")
+            if name == "spk2utt" or (name == "stm" and not by_reco):
+                continue
+            dealt = distribute(read_lines(f"{source}/{name}"), targets_of, len(folders))
+            for folder, lines in zip(folders, dealt):
+                write_lines(f"{folder}/{name}", lines)
+    for folder in folders:
+        write_speakers(folder)
+        for name in whole:
+            if name != "stm" or not by_reco:
+                write_lines(f"{folder}/{name}", read_lines(f"{source}/{name}"))
+        for name in {*BY_UTT, *BY_SPK, *BY_RECO} - written:
+            if os.path.exists(f"{folder}/{name}"):
+                os.unlink(f"{folder}/{name}")
 
 
 def write_renamed(source, target, utt=lambda key: key, spk=lambda key: key, reco=lambda key: key):

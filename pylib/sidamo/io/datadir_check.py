@@ -62,18 +62,26 @@ class Check:
             return None, None
         if b"\r" in data:
             line = data.count(b"\n", 0, data.index(b"\r")) + 1
-            self.problem("the line holds a CR (the line ends of Windows?); LF alone is expected", file, line,
-                         f"sed -i 's/\\r//g' {self.name(file)}")  # fmt: skip
+            self.problem(
+                "the line holds a CR (the line ends of Windows?); LF alone is expected",
+                file,
+                line,
+                f"sed -i 's/\\r//g' {self.name(file)}",
+            )
         if not data.endswith(b"\n"):
-            self.problem("the last line has no newline at its end (is the file cut off?)", file, data.count(b"\n") + 1,
-                         f"echo >> {self.name(file)}")  # fmt: skip
+            self.problem(
+                "the last line has no newline at its end (is the file cut off?)",
+                file,
+                data.count(b"\n") + 1,
+                f"echo >> {self.name(file)}",
+            )
         lines = data.split(b"\n")
         if not lines[-1]:
             lines.pop()
         keys = [line.split(None, 1)[:1] for line in lines]
         if [] in keys:
             self.problem("empty line", file, keys.index([]) + 1, self.fix)
-            lines, keys = map(list, zip(*[pair for pair in zip(lines, keys) if pair[1]])) or ([], [])
+            return None, None
         keys = [key[0] for key in keys]
         self.check_order(file, keys)
         return lines, keys
@@ -99,16 +107,23 @@ class Check:
         for missing, text in ((want - have, f"of {source} are missing here"), (have - want, f"are not in {source}")):
             if missing:
                 names = ", ".join(map(show, sorted(missing)[:MOST])) + (", ..." if len(missing) > MOST else "")
-                self.problem(f"{len(missing)} keys {text} ({len(have)} against {len(want)}): {names}", file,
-                             mend=mend or self.fix)  # fmt: skip
+                self.problem(
+                    f"{len(missing)} keys {text} ({len(have)} against {len(want)}): {names}",
+                    file,
+                    mend=mend or self.fix,
+                )
 
     def check_values(self, file, lines, is_good, expected):
         """Every line's fields after the key satisfy a test."""
         bad = [number for number, line in enumerate(lines, 1) if not is_good(line.split()[1:])]
         for number in bad[:MOST]:
             more = f" (and {len(bad) - 1} more lines)" if len(bad) > 1 and number == bad[0] else ""
-            self.problem(f"expected {expected}, got '{show(lines[number - 1])}'{more}", file, number,
-                         f"correct the line, or delete it and run {self.fix}")  # fmt: skip
+            self.problem(
+                f"expected {expected}, got '{show(lines[number - 1])}'{more}",
+                file,
+                number,
+                f"correct the line, or delete it and run {self.fix}",
+            )
 
     def speakers(self):
         """utt2spk and spk2utt; returns the utterances and the speakers (None if there is no going on)."""
@@ -132,8 +147,11 @@ class Check:
         if inverse != pairs and sorted(inverse) != sorted(pairs):
             different = {tuple(pair) for pair in pairs} ^ {tuple(pair) for pair in inverse}
             utt, spk = min(different)
-            self.problem(f"does not match utt2spk: {len(different)} differences, the first is '{show(utt)} {show(spk)}'",
-                         "spk2utt", mend=f"utils/utt2spk_to_spk2utt.pl {self.name('utt2spk')} > {self.name('spk2utt')}")
+            self.problem(
+                f"does not match utt2spk: {len(different)} differences, the first is '{show(utt)} {show(spk)}'",
+                "spk2utt",
+                mend=f"utils/utt2spk_to_spk2utt.pl {self.name('utt2spk')} > {self.name('spk2utt')}",
+            )
         elif inverse != pairs and self.options.spk_sort and not self.problems:
             self.problem("its utterances are not in the order of utt2spk", "spk2utt", mend=self.fix)
         if len(spks) == 1 and len(utts) > 1:
@@ -143,10 +161,17 @@ class Check:
     def check_speaker_order(self, pairs):
         for number, (before, pair) in enumerate(zip(pairs, pairs[1:]), 2):
             if pair[1] < before[1]:
-                message = (f"not sorted by speaker: '{show(pair[1])}' stands after '{show(before[1])}', because the speaker's "
-                           f"name is no prefix of the utterance '{show(pair[0])}'")  # fmt: skip
-                self.problem(message, "utt2spk", number, f"rename the utterances to {show(pair[1])}-... where the set is "
-                             "made (or, if nothing depends on it, validate with --no-spk-sort)")  # fmt: skip
+                message = (
+                    f"not sorted by speaker: '{show(pair[1])}' stands after '{show(before[1])}', because the "
+                    f"speaker's name is no prefix of the utterance '{show(pair[0])}'"
+                )
+                self.problem(
+                    message,
+                    "utt2spk",
+                    number,
+                    f"rename the utterances to {show(pair[1])}-... where the set is "
+                    "made (or, if nothing depends on it, validate with --no-spk-sort)",
+                )
                 return
 
     def text(self, utts):
@@ -162,13 +187,21 @@ class Check:
             if any(symbol in line for line in lines):
                 found = [number for number, line in enumerate(lines, 1) if symbol in line.split()[1:]]
                 if found:
-                    self.problem(f"the transcript holds {show(symbol)}, which the language model uses for itself "
-                                 f"({len(found)} lines)", "text", found[0], "take it out of the transcript")  # fmt: skip
+                    self.problem(
+                        f"the transcript holds {show(symbol)}, which the language model uses for itself "
+                        f"({len(found)} lines)",
+                        "text",
+                        found[0],
+                        "take it out of the transcript",
+                    )
         empty = [number for number, line in enumerate(lines, 1) if len(line.split(None, 1)) < 2]
         if empty and not self.options.empty_text:
-            self.problem(f"'{show(keys[empty[0] - 1])}' has an empty transcript ({len(empty)} such lines)", "text", empty[0],
-                         f"utils/fix_data_dir.sh --remove-empty-text true {self.path} (or, if by design, "
-                         "--allow-empty-text)")  # fmt: skip
+            self.problem(
+                f"'{show(keys[empty[0] - 1])}' has an empty transcript ({len(empty)} such lines)",
+                "text",
+                empty[0],
+                f"utils/fix_data_dir.sh --remove-empty-text true {self.path} (or, if by design, --allow-empty-text)",
+            )
         self.check_same("text", keys, utts, "utt2spk")
 
     def check_characters(self, lines):
@@ -180,8 +213,12 @@ class Check:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             file = self.name("text")
-            self.problem(f"not UTF-8 (byte 0x{data[error.start]:02x})", "text", line,
-                         f"iconv -f ISO-8859-1 -t UTF-8 {file} > {file}.utf8 && mv {file}.utf8 {file} (if that is what it is)")
+            self.problem(
+                f"not UTF-8 (byte 0x{data[error.start]:02x})",
+                "text",
+                line,
+                f"iconv -f ISO-8859-1 -t UTF-8 {file} > {file}.new && mv {file}.new {file} (if it is Latin-1)",
+            )
             return
         odd = [found for found in ODD.finditer(text) if found.group() != "\r"]
         if self.options.non_print:
@@ -189,14 +226,20 @@ class Check:
         if odd:
             lines_with = sorted({text.count("\n", 0, found.start()) + 1 for found in odd[:1000]})
             sort = "white space" if odd[0].group().isspace() else "non-printing character"
-            self.problem(f"odd {sort} U+{ord(odd[0].group()):04X} ({len(odd)} in the file); words are separated by blanks",
-                         "text", lines_with[0], "replace it by a blank, or by nothing, where the text is made")
+            self.problem(
+                f"odd {sort} U+{ord(odd[0].group()):04X} ({len(odd)} in the file); words are separated by blanks",
+                "text",
+                lines_with[0],
+                "replace it by a blank, or by nothing, where the text is made",
+            )
 
     def audio(self, utts):
         """wav.scp, segments, reco2file_and_channel, reco2dur."""
         if not self.exists("wav.scp"):
             if self.exists("segments"):
-                self.problem("there is a segments file but no wav.scp", "wav.scp", mend="copy the wav.scp it belongs to")
+                self.problem(
+                    "there is a segments file but no wav.scp", "wav.scp", mend="copy the wav.scp it belongs to"
+                )
             elif self.options.wav:
                 self.problem("no such file", "wav.scp", mend="make it, or if it is absent by design give --no-wav")
             return
@@ -204,10 +247,14 @@ class Check:
         if lines is None:
             return
         self.check_values("wav.scp", lines, bool, "'<recording> <file or command |>'")
-        tilde = next((n for n, line in enumerate(lines, 1) if line.split(None, 1)[1:] and line.split(None, 1)[1][:1] == b"~"), 0)
+        tilde = [number for number, line in enumerate(lines, 1) if b" ~" in line and line.split()[1][:1] == b"~"]
         if tilde:
-            self.problem("the file name begins with ~, which only a shell understands", "wav.scp", tilde,
-                         f"sed -i \"s: ~/: $HOME/:\" {self.name('wav.scp')}")  # fmt: skip
+            self.problem(
+                "the file name begins with ~, which only a shell understands",
+                "wav.scp",
+                tilde[0],
+                f'sed -i "s: ~/: $HOME/:" {self.name("wav.scp")}',
+            )
         if self.exists("segments"):
             self.segments(utts, recos)
         else:
@@ -215,8 +262,12 @@ class Check:
         if self.exists("reco2file_and_channel"):
             lines, keys = self.read("reco2file_and_channel")
             if lines is not None:
-                self.check_values("reco2file_and_channel", lines, lambda v: len(v) == 2 and v[1] in (b"A", b"B", b"1"),
-                                  "'<recording> <file> A|B'")  # fmt: skip
+                self.check_values(
+                    "reco2file_and_channel",
+                    lines,
+                    lambda v: len(v) == 2 and v[1] in (b"A", b"B", b"1"),
+                    "'<recording> <file> A|B'",
+                )
                 if any(line.split()[-1] == b"1" for line in lines):
                     self.notes.append(f"{self.name('reco2file_and_channel')}: the channel should be A or B, not 1")
                 self.check_same("reco2file_and_channel", keys, recos, "wav.scp")
@@ -226,8 +277,12 @@ class Check:
         lines, keys = self.read("segments")
         if lines is None:
             return
-        self.check_values("segments", lines, is_segment,
-                          "'<utterance> <recording> <start> <end> [<channel>]' with 0 <= start < end, or end -1")  # fmt: skip
+        self.check_values(
+            "segments",
+            lines,
+            is_segment,
+            "'<utterance> <recording> <start> <end> [<channel>]' with 0 <= start < end, or end -1",
+        )
         self.check_same("segments", keys, utts, "utt2spk")
         named = sorted({fields[1] for fields in map(bytes.split, lines) if len(fields) > 1})
         self.check_same("wav.scp", recos, named, "segments")
@@ -258,8 +313,11 @@ class Check:
         self.text(utts)
         self.audio(utts)
         if not self.exists("feats.scp") and self.options.feats:
-            self.problem("no such file", "feats.scp", mend=f"steps/make_fbank.sh {self.path} (or, if it is absent by design, "
-                         "--no-feats)")  # fmt: skip
+            self.problem(
+                "no such file",
+                "feats.scp",
+                mend=f"steps/make_fbank.sh {self.path} (or, if absent by design, --no-feats)",
+            )
         lines = self.keyed("feats.scp", utts, "utt2spk")
         if lines is not None:
             self.check_values("feats.scp", lines, bool, "'<utterance> <file:offset>'")

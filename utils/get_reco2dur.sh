@@ -1,0 +1,1 @@
+data/get_reco2dur.sh

@@ -1,0 +1,1 @@
+data/get_utt2dur.sh

@@ -1,0 +1,1 @@
+int2sym.py

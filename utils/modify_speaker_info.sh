@@ -1,0 +1,1 @@
+data/modify_speaker_info.sh

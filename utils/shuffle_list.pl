@@ -1,0 +1,1 @@
+shuffle_list.py

@@ -1,0 +1,1 @@
+subset_scp.py

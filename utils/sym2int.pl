@@ -1,0 +1,1 @@
+sym2int.py
