@@ -1,6 +1,7 @@
 """How each kind of object is read and written after its key (Kaldi src/util/kaldi-holder-inl.h).
 
-A holder has `read(stream) -> value` and `encode(value, binary) -> list of buffers`. Reading stops right behind the object.
+A holder has `read(stream) -> value` and `encode(value, binary) -> list of buffers`. Reading stops right behind the
+object.
 """
 
 import re
@@ -10,7 +11,7 @@ import numpy as np
 
 from sidamo.io import matrix as _matrix
 from sidamo.io.errors import DataError
-from sidamo.io.streams import read_exactly
+from sidamo.io.streams import check_size, read_exactly
 
 _INT = re.compile(rb"[+-]?\d+")
 _FLOAT = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -174,7 +175,7 @@ def _pack_ints(values) -> bytes:
 
 
 def _read_ints(stream, count) -> np.ndarray:
-    _matrix.check_size(count, 1, 5)
+    check_size(count, 1, 5)
     record = np.frombuffer(read_exactly(stream, 5 * count), np.dtype([("size", "u1"), ("value", "<i4")]))
     if (record["size"] != 4).any():
         raise DataError("expected int32 numbers, each after a size byte of 4")
@@ -218,7 +219,7 @@ class IntArrayHolder(Holder):
             return np.array([_parse_int(word) for word in words[1:-1]], np.int32)
         size = read_exactly(stream, 1)[0]
         count = struct.unpack("<i", read_exactly(stream, 4))[0]
-        _matrix.check_size(count, 1)
+        check_size(count, 1)
         if size != 4:
             raise DataError(f"expected the size byte 4 of int32 numbers, found {size}")
         return np.frombuffer(read_exactly(stream, 4 * count), "<i4").astype(np.int32)
@@ -236,7 +237,7 @@ class IntVectorVectorHolder(Holder):
     def read(self, stream):
         if _matrix.read_marker(stream):
             count = _matrix.read_int32(stream)
-            _matrix.check_size(count, 1, 5)
+            check_size(count, 1, 5)
             return [_read_ints(stream, _matrix.read_int32(stream)) for _ in range(count)]
         lists = _read_line(stream).replace(b";", b" ; ").strip()
         if lists and not lists.endswith(b";"):
