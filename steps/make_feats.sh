@@ -61,6 +61,13 @@ for file in wav.scp utt2spk; do
     exit 1
   fi
 done
+# What was made from earlier features would not fit the new ones.
+for file in feats.scp cmvn.scp vad.scp utt2num_frames utt2dur; do
+  if [ -f "$data/$file" ]; then
+    mkdir -p "$data/.backup"
+    mv "$data/$file" "$data/.backup/$file"
+  fi
+done
 "$SIDAMO_ROOT/utils/validate_data_dir.sh" --no-text --no-feats "$data"
 mkdir -p "$log_dir" "$feat_dir"
 log_dir=$(cd "$log_dir" && pwd) # absolute, as Kaldi writes them: feats.scp is read from anywhere
@@ -110,7 +117,7 @@ fi
 
 mkdir -p "$data/conf"
 cp "$feat_config" "$data/conf/$base.conf"
-python3 -m sidamo.bin.collect_feats --script="make_$kind.sh" --nj="$nj" --logs="$log_dir/make_${kind}_$name.JOB.log" \
+python3 -m sidamo.bin.collect_feats --print-args=false --script="make_$kind.sh" --nj="$nj" --logs="$log_dir/make_${kind}_$name.JOB.log" \
   --config-file="$feat_config" --utt2num-frames="$write_utt2num_frames" --utt2dur="$write_utt2dur" \
   "$data" "$feat_dir/$target.JOB.scp" "$log_dir"
 rm -f "${parts[@]}"
