@@ -1,6 +1,7 @@
 """One thin command line per tool: parse, loop over utterances, count.
 
-`sidamo.bin.compute_wer:main` is the console script `compute-wer`. Each tool is a function `main(argv=None) -> int` under `@tool`.
+`sidamo.bin.compute_wer:main` is the console script `compute-wer`. Each tool is a function `main(argv=None) -> int`
+under `@tool`.
 """
 
 import functools
@@ -25,8 +26,9 @@ def tool(main):
 def run_tool(main, argv=None) -> int:
     """Runs main(argv) and returns the exit status.
 
-    Statuses as in Kaldi: 255 for an error (DataError, OptionError), 1 for a wrong call, 134 where Kaldi asserts; 141 when
-    the reader of our output has gone, 130 on an interrupt. The message goes to stderr as `ERROR (tool[sidamo]:...) message`.
+    Statuses as in Kaldi: 255 for an error (DataError, OptionError), 1 for a wrong call, 134 where Kaldi asserts; 141
+    when the reader of our output has gone, 130 on an interrupt. The message goes to stderr as `ERROR
+    (tool[sidamo]:...) message`.
     """
     from sidamo.io import log
     from sidamo.io.errors import SidamoError, UsageError

@@ -19,17 +19,14 @@ def _options():
     o.add("htk-in", False, "Read input as HTK features")
     o.add("sphinx-in", False, "Read input as Sphinx features (13 columns)")
     o.add("binary", True, "Binary-mode output (not relevant if writing to archive)")
-    o.add("compress", False, "If true, write output in compressed form (only for wspecifiers, i.e. archive/script output)")
-    o.add(
-        "compression-method", 1,
-        "Only relevant if --compress=true; 1: by the number of rows, 2: speech features, 3: two bytes, 4: two bytes for "
-        "integers, 5: one byte, 6: one byte for 0..255, 7: one byte for values in [0, 1]",
-    )  # fmt: skip
-    o.add(
-        "write-num-frames", "",
-        "Wspecifier to write length in frames of each utterance. e.g. 'ark,t:utt2num_frames'. Only applicable if writing "
-        "tables, not when this program is writing individual files. See also feat-to-len.",
-    )  # fmt: skip
+    o.add("compress", False, "If true, write output in compressed form (only for wspecifiers)")
+    methods = (
+        "Only relevant if --compress=true; 1: by the number of rows, 2: speech features, 3: two bytes, 4: two bytes "
+        "for integers, 5: one byte, 6: one byte for 0..255, 7: one byte for values in [0, 1]"
+    )
+    o.add("compression-method", 1, methods)
+    lengths = "Wspecifier for the number of frames of each utterance, e.g. 'ark,t:utt2num_frames'; not for single files."
+    o.add("write-num-frames", "", lengths)
     return o
 
 

@@ -7,8 +7,8 @@ from sidamo.io.options import Options
 
 USAGE = """Copy vectors of integers, or archives of vectors of integers (e.g. alignments)
 
-Usage: copy-int-vector [options] (vector-in-rspecifier|vector-in-rxfilename) (vector-out-wspecifier|vector-out-wxfilename)
-e.g.:  copy-int-vector --binary=false foo -
+Usage: copy-int-vector [options] (vector-in-rspecifier|vector-in-rxfilename)
+(vector-out-wspecifier|vector-out-wxfilename) e.g.:  copy-int-vector --binary=false foo -
        copy-int-vector ark:1.ali ark,t:-"""  # noqa: E501
 
 

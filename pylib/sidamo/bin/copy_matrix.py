@@ -21,7 +21,7 @@ def _options():
     o = Options(USAGE)
     o.add("binary", True, "Write in binary mode (only relevant if output is a wxfilename)")
     o.add("scale", 1.0, "This option can be used to scale the matrices being copied.")
-    o.add("apply-log", False, "This option can be used to apply log on the matrices (values below 1e-20 count as that).")
+    o.add("apply-log", False, "Apply log to the matrices (values below 1e-20 count as that).")
     o.add("apply-exp", False, "This option can be used to apply exp on the matrices")
     o.add("apply-power", 1.0, "This option can be used to apply a power on the matrices")
     o.add("apply-softmax-per-row", False, "This option can be used to apply softmax per row of the matrices")

@@ -7,8 +7,8 @@ from sidamo.io.options import Options
 
 USAGE = """Copy vectors, or archives of vectors (e.g. transition-accs; speaker vectors)
 
-Usage: copy-vector [options] (<vector-in-rspecifier>|<vector-in-rxfilename>) (<vector-out-wspecifier>|<vector-out-wxfilename>)
-e.g.:  copy-vector --binary=false 1.mat -
+Usage: copy-vector [options] (<vector-in-rspecifier>|<vector-in-rxfilename>)
+(<vector-out-wspecifier>|<vector-out-wxfilename>) e.g.:  copy-vector --binary=false 1.mat -
        copy-vector ark:2.trans ark,t:-"""  # noqa: E501
 
 

@@ -4,8 +4,8 @@ from sidamo.bin import tool
 from sidamo.io.errors import DataError
 from sidamo.io.options import Options
 
-USAGE = """Reads an archive of features. If second argument is wxfilename, writes the feature dimension of the first feature file;
-if second argument is wspecifier, writes an archive of the feature dimension, indexed by utterance id.
+USAGE = """Reads an archive of features. If second argument is wxfilename, writes the feature dimension of the first
+feature file; if second argument is wspecifier, writes an archive of the feature dimension, indexed by utterance id.
 
 Usage: feat-to-dim [options] <feat-rspecifier> (<dim-wspecifier>|<dim-wxfilename>)
 e.g.:  feat-to-dim scp:feats.scp -"""

@@ -3,8 +3,8 @@
 from sidamo.bin import tool
 from sidamo.io.options import Options
 
-USAGE = """Reads an archive of features and writes a corresponding archive that maps utterance-id to utterance length in frames, or
-(with one argument) prints to stdout the total number of frames in the input archive.
+USAGE = """Reads an archive of features and writes a corresponding archive that maps utterance-id to utterance length in
+frames, or (with one argument) prints to stdout the total number of frames in the input archive.
 
 Usage: feat-to-len [options] <in-rspecifier> [<out-wspecifier>]
 e.g.:  feat-to-len scp:feats.scp ark,t:feats.lengths

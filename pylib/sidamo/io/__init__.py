@@ -1,1 +1,1 @@
-"""Kaldi's files: tables, matrices, symbol tables, options, errors. Modules are imported one by one where they are needed."""
+"""Kaldi's files: tables, matrices, symbol tables, options, errors. Import the modules you need one by one."""

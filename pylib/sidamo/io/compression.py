@@ -1,8 +1,9 @@
 """Kaldi's compressed matrices: CM (one byte with a header per column), CM2 (two bytes), CM3 (one byte).
 
-Source: Kaldi src/matrix/compressed-matrix.{h,cc}. The arithmetic follows it operation by operation in float32 and float64, so that
-the bytes are equal. Layout: token, then min, range (float32), rows, columns (int32); CM: per column 4 uint16 (quantised values at
-ranks 0, 1/4, 3/4, 1) and then column after column of bytes, in which 0..64, 64..192 and 192..255 are linear between those four.
+Source: Kaldi src/matrix/compressed-matrix.{h,cc}. The arithmetic follows it operation by operation in float32 and
+float64, so that the bytes are equal. Layout: token, then min, range (float32), rows, columns (int32); CM: per column
+4 uint16 (quantised values at ranks 0, 1/4, 3/4, 1) and then column after column of bytes, in which 0..64, 64..192 and
+192..255 are linear between those four.
 """
 
 import struct
@@ -10,7 +11,7 @@ import struct
 import numpy as np
 
 from sidamo.io.errors import CheckFailed, OptionError
-from sidamo.io.streams import read_exactly
+from sidamo.io.streams import check_size, read_exactly
 
 AUTO, SPEECH_FEATURE, TWO_BYTE_AUTO, TWO_BYTE_SIGNED, ONE_BYTE_AUTO, ONE_BYTE_UNSIGNED, ONE_BYTE_ZERO_ONE = range(1, 8)
 
@@ -124,7 +125,7 @@ def _levels(percentiles, low, span):
 
 
 def _encode_columns(values, edges, out):
-    """Bytes of `values` (D, T) given the float percentiles (D, 4): the sum of three clipped ramps, one per segment."""
+    """Bytes of `values` (D, T) from the float percentiles (D, 4): the sum of three clipped ramps."""
     out[:] = 0
     ramp = np.empty_like(values)
     for i, steps in enumerate((64, 128, 63)):
@@ -139,12 +140,10 @@ def _encode_columns(values, edges, out):
 
 def decompress(stream, token: str) -> np.ndarray:
     """Reads what follows the token CM, CM2 or CM3; returns float32, shape (rows, columns)."""
-    from sidamo.io.matrix import check_size
-
     low, span, rows, columns = _HEADER.unpack(read_exactly(stream, _HEADER.size))
+    check_size(rows, columns)
     if columns == 0 or rows == 0:
         return np.zeros((0, 0), np.float32)
-    check_size(rows, columns)
     low, span = np.float32(low), np.float32(span)
     if token == "CM":
         return _decompress_columns(stream, low, span, rows, columns)

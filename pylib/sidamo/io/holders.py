@@ -19,7 +19,7 @@ _RANGE_OVERSHOOT = 3  # rows; Kaldi: 2 for edge effects and 1 for rounding
 
 
 class Holder:
-    """Base: no ranges. The tables keep `place` (key and file, for warnings) and `in_archive` (more objects follow) up to date."""
+    """Base: no ranges. The tables keep `place` (key, file) and `in_archive` (more may follow) up to date."""
 
     place = ""
     in_archive = False
@@ -78,7 +78,7 @@ class MatrixHolder(Holder):
             columns = _bounds(parts[1] if len(parts) == 2 else ":", text, value.shape[1], 0)
         if rows is None or columns is None:
             shape = f"{value.shape[0]}x{value.shape[1]}"
-            raise DataError(f"Invalid range specifier: {text} for matrix of size {shape} (ranges are inclusive, from 0)")
+            raise DataError(f"Invalid range specifier: {text} for matrix of size {shape} (inclusive, from 0)")
         return np.ascontiguousarray(value[slice(*rows), slice(*columns)])
 
 
@@ -94,7 +94,7 @@ class VectorHolder(Holder):
     def extract(self, value, text):
         bounds = _bounds(text, text, len(value), _RANGE_OVERSHOOT) if text else None
         if bounds is None:
-            raise DataError(f"Invalid range specifier: {text} for vector of size {len(value)} (ranges are inclusive, from 0)")
+            raise DataError(f"Invalid range specifier: {text} for vector of size {len(value)} (inclusive, from 0)")
         return value[slice(*bounds)].copy()
 
 
@@ -209,7 +209,7 @@ class IntVectorHolder(Holder):
 
 
 class IntArrayHolder(Holder):
-    """int32 numbers in the form of single files (Kaldi's WriteIntegerVector): no size byte per number; text in brackets."""
+    """int32 numbers as in single files (Kaldi's WriteIntegerVector): no size byte per number; text in brackets."""
 
     def read(self, stream):
         if not _matrix.read_marker(stream):
@@ -432,8 +432,16 @@ _HOLDERS = {
 
 
 def make_holder(kind: str, **options) -> Holder:
-    """The holder of a kind: one of matrix, vector, int, float, bool, int_vector, int_vector_vector, int_pair_vector, token,
-    token_vector, htk, sphinx, wave, lattice, compact_lattice. Option of matrix: `compression_method`.
+    """The holder of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        matrix, vector: float32 or float64 arrays; int, float, bool: one value; int_vector: int32 array; int_array: the
+        same in Kaldi's form of single files; int_vector_vector, int_pair_vector; token, token_vector: str, list of str;
+        htk, sphinx, wave, lattice, compact_lattice, posterior and float_pair_vector: the classes of their modules.
+    **options
+        matrix: `compression_method` 1 to 7; sphinx: `dim`.
     """
     if kind not in _HOLDERS:
         raise ValueError(f"unknown kind {kind!r}; known: {', '.join(_HOLDERS)}")

@@ -1,6 +1,7 @@
-"""Features in HTK's and Sphinx' formats (Kaldi src/matrix/kaldi-matrix.cc, ReadHtk, ReadSphinx; the HTK Book, section 5.7).
+"""Features in HTK's and Sphinx' formats (Kaldi src/matrix/kaldi-matrix.cc; the HTK Book, section 5.7).
 
-HTK: big-endian header of 12 bytes (number of frames, frame shift in 100 ns, bytes per frame, kind), then float32 frame by frame.
+HTK: big-endian header of 12 bytes (number of frames, frame shift in 100 ns, bytes per frame, kind), then float32
+frame by frame.
 """
 
 import struct
@@ -12,7 +13,7 @@ from sidamo.io.errors import DataError
 from sidamo.io.streams import read_exactly
 
 HtkFeatures = namedtuple("HtkFeatures", "matrix sample_period sample_kind")
-HtkFeatures.__doc__ = """Features of one file: float32 (T, D), frame shift in 100 ns, HTK's kind (base kind and qualifiers)."""
+HtkFeatures.__doc__ = "Features of one file: float32 (T, D), frame shift in 100 ns, kind (base kind and qualifiers)."
 
 USER = 9  # base kind of features of the user's own
 COMPRESSED, CHECKSUM, VQ = 0o2000, 0o10000, 0o40000
@@ -25,7 +26,7 @@ def read_htk(stream) -> HtkFeatures:
     if (kind & 0o77) in _NOT_FEATURES:
         raise DataError(f"the HTK file holds {_NOT_FEATURES[kind & 0o77]}, expected features")
     if kind & (COMPRESSED | VQ):
-        raise DataError("compressed or vector-quantised HTK features are not supported", mend="HCopy -C without _C and _V")
+        raise DataError("compressed or vector-quantised HTK features are not supported", mend="HCopy without _C and _V")
     if count < 0 or size % 4 or size == 0:
         raise DataError(f"not an HTK feature header: {count} frames of {size} bytes")
     data = read_exactly(stream, count * size)

@@ -1,30 +1,24 @@
 """Matrices and vectors in Kaldi's binary and text forms (Kaldi src/matrix/kaldi-matrix.cc, kaldi-vector.cc).
 
-Binary: token `FM ` or `DM ` (`FV `, `DV `), then `\\4` and int32 for each dimension, then the numbers row by row. Text: `[`, rows
-ended by a newline or `;`, `]`; numbers with 7 significant digits.
+Binary: token `FM ` or `DM ` (`FV `, `DV `), then `\\4` and int32 for each dimension, then the numbers row by row.
+Text: `[`, rows ended by a newline or `;`, `]`; numbers with 7 significant digits.
 """
 
+import io
 import re
 import struct
 
 import numpy as np
 
 from sidamo.io import log
-from sidamo.io.compression import decompress
+from sidamo.io.compression import compress, decompress
 from sidamo.io.errors import DataError
-from sidamo.io.streams import read_exactly
-
-MAX_BYTES = 1 << 34  # larger headers are taken for damage
+from sidamo.io.streams import CHUNK, check_size, read_exactly
 
 _DTYPES = {"FM": np.dtype("<f4"), "DM": np.dtype("<f8"), "FV": np.dtype("<f4"), "DV": np.dtype("<f8")}
 _SPECIAL = {b"inf": np.inf, b"infinity": np.inf, b"nan": np.nan}
+_NUMBER = re.compile(rb"-?(\d+\.?\d*|(?<=-)\.\d+)([eE][+-]?\d+)?")  # what Kaldi reads as a finite number
 _BAD_START = re.compile(rb"(?:^|[\s;])[+.]")
-
-
-def check_size(rows: int, columns: int, item: int = 4) -> None:
-    """Raises DataError for dimensions that only a damaged header has."""
-    if rows < 0 or columns < 0 or rows * columns * item > MAX_BYTES:
-        raise DataError(f"impossible dimensions {rows} x {columns}: the data are damaged")
 
 
 def read_marker(stream) -> bool:
@@ -56,6 +50,9 @@ def read_int32(stream) -> int:
 
 
 def _read_numbers(stream, shape, dtype):
+    if int(np.prod(shape)) * dtype.itemsize > CHUNK:  # a damaged header must not make us allocate what it promises
+        data = read_exactly(stream, int(np.prod(shape)) * dtype.itemsize)
+        return np.frombuffer(bytearray(data), dtype).reshape(shape)
     array = np.empty(shape, dtype)
     view = memoryview(array).cast("B") if array.size else b""
     done = 0
@@ -128,17 +125,16 @@ def _read_text(stream, matrix: bool) -> np.ndarray:
         stream.read(1)
     if stream.peek(1)[:1] == b"\n":
         stream.read(1)
+    if not matrix and b"\n" in body:
+        raise DataError("Newline found while reading vector (maybe it's a matrix?)")
     rows = [row.split() for row in (body.replace(b";", b"\n").split(b"\n") if matrix else [body])]
     rows = [row for row in rows if row]
-    if not rows:
-        return np.zeros((0, 0) if matrix else 0, np.float32)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise DataError(
-                f"Matrix has inconsistent #cols: {len(rows[0])} in the first row, {len(row)} in row {number + 1}"
-            )
+            found = f"{len(rows[0])} in the first row, {len(row)} in row {number}"
+            raise DataError(f"Matrix has inconsistent #cols: {found}")
     values = _parse_numbers(body, [word for row in rows for word in row])
-    return values.reshape(len(rows), -1) if matrix else values
+    return values.reshape(len(rows), -1 if rows else 0) if matrix else values
 
 
 def _text_token(stream) -> bytes:
@@ -153,36 +149,27 @@ def _text_token(stream) -> bytes:
 
 
 def _parse_numbers(body, words):
-    """float32 numbers as Kaldi reads them: `inf` and `nan` are taken, `-inf`, a leading `+` or `.` and overflow are not."""
+    """float32 numbers as Kaldi reads them: with `inf` and `nan`, without `-inf`, a leading `+` or `.` and overflow."""
+    special = {}  # position -> infinity or NaN
     if body.translate(None, b"0123456789.eE+-; \t\r\n\f\v") or _BAD_START.search(body):
-        numbers = [_parse_word(word) for word in words]
-    else:
-        try:
-            numbers = list(map(float, words))
-        except ValueError as e:
-            raise DataError(f"Expecting numeric data, got {str(e).rpartition(':')[2].strip()}") from None
-    values = np.array(numbers, np.float64)
-    with np.errstate(over="ignore"):
-        result = values.astype(np.float32)
-    if np.isinf(result).any() and not np.array_equal(np.isinf(result), np.isinf(values)):
-        word = words[int(np.argmax(np.isinf(result) & ~np.isinf(values)))]
-        raise DataError(f"{word.decode()} does not fit into a float")
-    return result
-
-
-def _parse_word(word):
-    special = _SPECIAL.get(word.lower())
-    if special is not None:
-        log.warn("Reading infinite value into matrix." if special == np.inf else "Reading NaN value into matrix.")
-        return special
+        special = {i: _SPECIAL[word.lower()] for i, word in enumerate(words) if word.lower() in _SPECIAL}
+        bad = [word for i, word in enumerate(words) if i not in special and not _NUMBER.fullmatch(word)]
+        if bad:
+            raise DataError(f"Expecting numeric data, got {bad[0][:20].decode('utf-8', 'replace')}")
+        if special:
+            log.warn(f"Reading {len(special)} infinite or NaN values")
     try:
-        if word[:1] not in b"+." and b"_" not in word and word.lower() not in (b"-inf", b"-infinity", b"-nan"):
-            value = float(word)
-            if np.isfinite(value):
-                return value
-    except ValueError:
-        pass
-    raise DataError(f"Expecting numeric data, got {word[:20].decode('utf-8', 'replace')}")
+        values = np.array([0.0 if i in special else float(word) for i, word in enumerate(words)] if special else
+                          list(map(float, words)), np.float64)  # fmt: skip
+    except ValueError as e:
+        raise DataError(f"Expecting numeric data, got {str(e).rpartition(':')[2].strip()}") from None
+    result = as_float32(values)
+    if not np.isfinite(result).all():
+        word = words[int(np.argmin(np.isfinite(result)))]
+        raise DataError(f"{word.decode()} does not fit into a float")
+    for position, value in special.items():
+        result[position] = value
+    return result
 
 
 def as_float32(array) -> np.ndarray:
@@ -205,18 +192,22 @@ def format_row(row: np.ndarray) -> str:
 
 
 def encode_matrix(matrix, binary: bool = True, compression_method: int = 0) -> list:
-    """The buffers of a matrix after its key: float64 gives DM, everything else FM, a compression method CM, CM2 or CM3."""
+    """The buffers of a matrix after its key: float64 gives DM, all else FM, a compression method CM, CM2 or CM3.
+
+    In text a compression method shows in the rounding of the values only.
+    """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
         raise DataError(f"expected a matrix, found an array of shape {matrix.shape}")
+    if compression_method:
+        parts = compress(matrix, compression_method)
+        if binary:
+            return [b"\0B", *parts]
+        matrix = read_matrix(io.BufferedReader(io.BytesIO(b"\0B" + b"".join(parts))))
     if not binary:
         if 0 in matrix.shape:
             return [b" [ ]\n"]
         return [(" [" + "".join("\n  " + format_row(row) for row in matrix) + "]\n").encode()]
-    if compression_method:
-        from sidamo.io.compression import compress
-
-        return [b"\0B", *compress(matrix, compression_method)]
     token = b"DM" if matrix.dtype == np.float64 else b"FM"
     data = np.ascontiguousarray(matrix, _DTYPES[token.decode()])
     rows, columns = matrix.shape if data.size else (0, 0)
@@ -231,7 +222,8 @@ def encode_vector(vector, binary: bool = True) -> list:
     if not binary:
         return [(" [ " + format_row(vector) + "]\n").encode()]
     token = b"DV" if vector.dtype == np.float64 else b"FV"
-    return [b"\0B" + token + struct.pack("<BBi", 32, 4, len(vector)), np.ascontiguousarray(vector, _DTYPES[token.decode()])]
+    data = np.ascontiguousarray(vector, _DTYPES[token.decode()])
+    return [b"\0B" + token + struct.pack("<BBi", 32, 4, len(vector)), data]
 
 
 def check_finite(array, what: str = "the matrix") -> None:
@@ -242,5 +234,7 @@ def check_finite(array, what: str = "the matrix") -> None:
         return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
-        place = ", ".join(f"{name} {i}" for name, i in zip(("row", "column") if array.ndim == 2 else ("index",), bad[0]))
-        raise DataError(f"{what} has {len(bad)} values that are not finite, the first ({array[tuple(bad[0])]}) at {place}")
+        names = ("row", "column") if array.ndim == 2 else ("index",)
+        place = ", ".join(f"{name} {i}" for name, i in zip(names, bad[0]))
+        value = array[tuple(bad[0])]
+        raise DataError(f"{what} has {len(bad)} values that are not finite, the first ({value}) at {place}")

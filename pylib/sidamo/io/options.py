@@ -1,7 +1,7 @@
 """Command lines as Kaldi's binaries read them (ParseOptions, Kaldi src/util/parse-options.cc).
 
-`--name=value`, a bare `--flag` for true; case and `_`/`-` do not matter; the last repetition wins; options end at the first
-argument or at `--`; `--config=file` holds lines `--name=value  # comment` and is read before the command line.
+`--name=value`, a bare `--flag` for true; case and `_`/`-` do not matter; the last repetition wins; options end at the
+first argument or at `--`; `--config=file` holds lines `--name=value  # comment` and is read before the command line.
 """
 
 import os
@@ -133,8 +133,9 @@ class Options:
     def group(self, instance) -> None:
         """Registers one option per field of a dataclass instance, nested dataclasses included.
 
-        Underscores become dashes, the field's value is the default, `metadata["help"]` the help text; `metadata["option"]`
-        gives another name, `metadata["hide"]` leaves the field out. `Values.make(instance)` returns the filled dataclass.
+        Underscores become dashes, the field's value is the default, `metadata["help"]` the help text;
+        `metadata["option"]` gives another name, `metadata["hide"]` leaves the field out. `Values.make(instance)`
+        returns the filled dataclass.
         """
         self._templates[type(instance)] = instance
         self._add_fields(instance)

@@ -1,8 +1,9 @@
 """Kaldi's file names: rxfilenames (for reading) and wxfilenames (for writing), Kaldi src/util/kaldi-io.cc.
 
-To read: `file`, `file:byte-offset`, `command |`, `-` or empty for stdin. To write: `file`, `| command`, `-` or empty for stdout.
-Plain files whose content is gzip are unpacked on the fly; a name ending in .gz is written packed. Plain files are written under
-a temporary name and renamed on close, so that no half-written file is ever taken for a finished one.
+To read: `file`, `file:byte-offset`, `command |`, `-` or empty for stdin. To write: `file`, `| command`, `-` or empty
+for stdout. Plain files whose content is gzip are unpacked on the fly; a name ending in .gz is written packed. Plain
+files are written under a temporary name and renamed on close, so that no half-written file is ever taken for a
+finished one.
 """
 
 import errno
@@ -16,6 +17,8 @@ from sidamo.io.errors import DataError
 
 READ_BUFFER = 1 << 16  # bytes; larger objects bypass it
 WRITE_BUFFER = 1 << 18
+CHUNK = 1 << 26  # larger objects are read piece by piece
+MAX_BYTES = 1 << 34  # an object whose header promises more is taken for damaged
 
 _OFFSET = re.compile(r"(.+):(\d+)", re.DOTALL)
 
@@ -132,11 +135,15 @@ def _open_file(path: str, name: str):
     return stream
 
 
+def _is_gzip(stream):
+    return stream.peek(2)[:2] == b"\x1f\x8b"
+
+
 def open_rxfilename(name: str) -> io.BufferedReader:
     """Opens an rxfilename; the stream is a context manager and has `peek`.
 
-    After `close`, the attribute `status` of a pipe's stream is the command's exit status (a warning was printed for a bad one).
-    Raises DataError where the name is not an rxfilename or cannot be opened.
+    After `close`, the attribute `status` of a pipe's stream is the command's exit status (a warning was printed for a
+    bad one). Raises DataError where the name is not an rxfilename or cannot be opened.
     """
     kind = classify_rxfilename(name)
     if kind == "stdin":
@@ -146,24 +153,24 @@ def open_rxfilename(name: str) -> io.BufferedReader:
     if kind == "offset":
         path, offset = _OFFSET.fullmatch(name).groups()
         stream = _open_file(path, name)
+        if _is_gzip(stream):
+            stream.close()
+            raise DataError("an offset into a gzip file", file=name, mend=f"gunzip {path}; write the scp file again")
         stream.seek(int(offset))
         return stream
     if kind == "file":
         stream = _open_file(name, name)
-        if os.path.isdir(name):
-            raise DataError("is a directory, expected a file", file=name)
-        if stream.peek(2)[:2] == b"\x1f\x8b":
-            return io.BufferedReader(_GzipRaw(stream, name), READ_BUFFER)
-        return stream
+        return io.BufferedReader(_GzipRaw(stream, name), READ_BUFFER) if _is_gzip(stream) else stream
     raise DataError(
         f"invalid rxfilename {name!r}", mend="use file, file:offset, 'command |' or - without blanks at the ends"
     )
 
 
 class Output:
-    """A wxfilename opened for writing: `write`, `tell`, `close`, `abort`; as a context manager it aborts on an exception.
+    """A wxfilename opened for writing: `write`, `tell`, `close`, `abort`.
 
-    A plain file appears under its name only on `close`. Dropping the object without `close` leaves no file.
+    As a context manager it closes, and aborts on an exception. A plain file appears under its name only on `close`;
+    dropping the object without `close` leaves no file.
     """
 
     def __init__(self, name: str):
@@ -172,9 +179,8 @@ class Output:
         self._process = self._temp = self._stream = self._gzip = None
         self._position = 0
         if self.kind == "":
-            raise DataError(
-                f"invalid wxfilename {name!r}", mend="use file, '| command' or - without blanks at the ends, and no offset"
-            )
+            mend = "use file, '| command' or - without blanks at the ends, and no offset"
+            raise DataError(f"invalid wxfilename {name!r}", mend=mend)
         if self.kind == "stdout":
             sys.stdout.flush()
             self._stream = open(1, "wb", buffering=WRITE_BUFFER, closefd=False)  # noqa: SIM115
@@ -291,7 +297,19 @@ def open_wxfilename(name: str) -> Output:
 
 def read_exactly(stream, size: int) -> bytes:
     """`size` bytes; raises DataError where the stream ends before."""
-    data = stream.read(size)
+    if size <= CHUNK:
+        data = stream.read(size)
+    else:
+        data, part = bytearray(), b"-"
+        while part and len(data) < size:
+            part = stream.read(min(CHUNK, size - len(data)))
+            data += part
     if len(data) != size:
         raise DataError(f"the data end early: expected {size} more bytes, found {len(data)}")
     return data
+
+
+def check_size(rows: int, columns: int, item: int = 4) -> None:
+    """Raises DataError for dimensions that only a damaged header has."""
+    if rows < 0 or columns < 0 or rows * columns * item > MAX_BYTES:
+        raise DataError(f"impossible dimensions {rows} x {columns}: the data are damaged")

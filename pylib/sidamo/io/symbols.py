@@ -20,7 +20,7 @@ class SymbolTable:
             self.add(symbol, number)
 
     def add(self, symbol: str, number: int | None = None) -> int:
-        """Adds a symbol (default: with the next free id) and returns its id; adding the same pair again does nothing."""
+        """Adds a symbol (default: with the next free id) and returns its id; the same pair again does nothing."""
         if number is None:
             number = self._ids[symbol] if symbol in self._ids else max(self._symbols, default=-1) + 1
         if self._ids.get(symbol, number) != number:
@@ -51,7 +51,8 @@ class SymbolTable:
             try:
                 table.add(fields[0].decode("utf-8"), int(fields[1]))
             except UnicodeDecodeError:
-                raise DataError("not valid UTF-8", file=path, line=number, mend=f"iconv -f latin1 -t utf-8 {path}") from None
+                mend = f"iconv -f latin1 -t utf-8 {path}"
+                raise DataError("not valid UTF-8", file=path, line=number, mend=mend) from None
             except DataError as e:
                 raise e.locate(line=number) from None
         return table
