@@ -4,6 +4,7 @@ import sys
 
 from sidamo.bin import tool
 from sidamo.io import log
+from sidamo.io.errors import OptionError
 from sidamo.io.options import Options
 
 USAGE = """Decode, reading log-likelihoods (of token labels: column v is label v + 1, column 0 the blank) as matrices.
@@ -19,6 +20,22 @@ def add_common_options(options: Options) -> None:
     options.add("hash-ratio", 2.0, "Kaldi's hash table size; has no effect here (no hash is used)")
     options.add("num-threads", 1, "Utterances decoded at the same time; the graph is shared")
     options.add("hot-words", "", 'File of hot phrases: "boost word word ..." a line (needs --word-symbol-table)')
+    options.add("ctc-topo", "", "The graph is LG; carry this CTC topology inside: correct|compact|modified|minimal")
+    options.add("tokens", "", "tokens.txt of the graph (with --ctc-topo: to know the disambiguation symbols)")
+
+
+def read_graph(opts, path: str):
+    """(graph, its kind of search) of the options."""
+    if not opts.ctc_topo:
+        from sidamo.decode.graph import load_graph
+        from sidamo.decode.search import Search
+
+        return load_graph(path), Search
+    from sidamo.decode.topology_search import TopologySearch, load_topology_graph
+
+    if not opts.tokens:
+        raise OptionError("--ctc-topo needs --tokens=<graph-dir>/tokens.txt")
+    return load_topology_graph(path, opts.ctc_topo, opts.tokens), TopologySearch
 
 
 def read_words(opts):
@@ -87,17 +104,16 @@ def main(argv=None) -> int:
 
     from contextlib import ExitStack
 
-    from sidamo.decode.graph import load_graph
     from sidamo.decode.parallel import in_order
-    from sidamo.decode.search import BadMatrix, Search
+    from sidamo.decode.search import BadMatrix
     from sidamo.io.tables import SequentialReader, Writer
 
     table, hot = read_words(opts)
-    graph = load_graph(args[0])
+    graph, kind = read_graph(opts, args[0])
     tally = Tally()
 
     def make_worker():
-        search = Search(graph, pruning, opts.acoustic_scale, hot)
+        search = kind(graph, pruning, opts.acoustic_scale, hot)
 
         def work(key, loglikes):
             if len(loglikes) == 0:

@@ -1,7 +1,7 @@
 """latgen-faster: a lattice of each utterance; latgen-faster-mapped is the same with Kaldi's model argument."""
 
 from sidamo.bin import tool
-from sidamo.bin.decode_faster import Tally, add_common_options, print_words, read_words
+from sidamo.bin.decode_faster import Tally, add_common_options, print_words, read_graph, read_words
 from sidamo.io import log
 from sidamo.io.options import Options
 
@@ -55,21 +55,20 @@ def run(opts, args) -> int:
     """Decode with parsed options; args: graph, log-likelihoods, lattices[, words[, alignments]]."""
     from contextlib import ExitStack
 
-    from sidamo.decode.graph import load_graph
     from sidamo.decode.options import LatticeOptions
     from sidamo.decode.parallel import in_order
-    from sidamo.decode.search import BadMatrix, Search
+    from sidamo.decode.search import BadMatrix
     from sidamo.io.tables import SequentialReader, Writer
 
     pruning = opts.make(LatticeOptions)
     table, hot = read_words(opts)
-    graph = load_graph(args[0])
+    graph, search_kind = read_graph(opts, args[0])
     finish = determinizer(opts, pruning.lattice_beam)
     kind = "compact_lattice" if opts.determinize_lattice else "lattice"
     tally = Tally()
 
     def make_worker():
-        search = Search(graph, pruning, opts.acoustic_scale, hot)
+        search = search_kind(graph, pruning, opts.acoustic_scale, hot)
 
         def work(key, loglikes):
             if len(loglikes) == 0:

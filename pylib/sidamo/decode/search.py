@@ -135,7 +135,7 @@ class Search:
         ------
         DataError : fewer columns than the graph has labels, NaN, or +inf
         """
-        loglikes = np.ascontiguousarray(loglikes, np.float32)
+        loglikes = np.require(loglikes, np.float32, ["C", "W"])  # one type of array: one compilation
         if len(loglikes) == 0:
             return
         check_loglikes(loglikes, self.graph.num_labels)

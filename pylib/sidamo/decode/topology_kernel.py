@@ -1,0 +1,461 @@
+"""The search over LG with the CTC topology carried inside, compiled: no T is composed, no TLG is made.
+
+Two kinds of tokens take the place of TLG's states:
+
+    N(d, q)   the last frame was token q, and an arc labelled q led to state d of LG
+    H(s)      at state s of LG, whatever the last frame was ("hub"): what a new arc may leave from
+
+and one frame is, with a = -acwt * loglike of the frame:
+
+    N'(d, q) = min( N(d, q) + a[q],                                   the token lasts (not in `minimal`)
+                    min over arcs s -> d with q of  H(s without q) + weight + a[q] )
+    H'(s)    = min( H(s) + a[blank],  min over q of N'(s, q),  min over epsilon arcs r -> s of H'(r) + weight )
+
+In the correct topology equal tokens need a blank between them: "H(s without q)" is the best way to be at s whose last
+frame was not q. The best two of H(s) with different last frames answer that for every q. Other topologies (`modified`,
+`minimal`) do not care; there all last frames are called 0, and the second is never made.
+
+Blank, lasting, and N -> H need no arc of the graph, so a back-pointer is made only where an arc is taken (a tenth of
+the frames); which frames were blank is found again when the path is known (see alignment).
+
+For lattices, tokens of all frames stay as nodes (H and N alike), with the node of the frame before for blank and
+lasting, and links for arcs. These nodes forget the last frame, so the lattice they span holds some paths too many: it
+is pruned with costs that are never too high, then expand() splits hubs by the last frame and drops what is not CTC.
+
+Frontier arrays have two rows, for the frame that is left and the one that is entered.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from sidamo.decode.jit import JIT
+from sidamo.decode.kernel import (
+    DONE,
+    INF,
+    LINKS_FULL,
+    NO_TOKENS,
+    NUM_BINS,
+    QUEUE_FULL,
+    TOKENS_FULL,
+    acoustic_row,
+)
+
+POINTERS_FULL = 5
+# Fields of `position`.
+ROW, HUBS, UNITS, HUB_BASE, UNIT_BASE, FRAME, UTT_FRAME, POINTERS, NODES, LINKS, HUB_NODES, UNIT_NODES = range(12)
+BLANK = 1
+
+
+@numba.njit(**JIT)
+def histogram(cost, count, low, high, bins):
+    scale = np.float32(NUM_BINS / (high - low))
+    for i in range(count):
+        if low <= cost[i] <= high:
+            bins[min(np.int64((cost[i] - low) * scale), NUM_BINS - 1)] += 1
+
+
+@numba.njit(**JIT)
+def kth_of_two(hub_cost, hubs, unit_cost, units, k, low, high, bins):
+    """The k-th smallest (from 0) cost of two lists in [low, high], to one part in a million of the range."""
+    for _ in range(2):
+        width = high - low
+        if not width > 0:
+            break
+        bins[:] = 0
+        histogram(hub_cost, hubs, low, high, bins)
+        histogram(unit_cost, units, low, high, bins)
+        chosen = 0
+        while chosen < NUM_BINS - 1 and k >= bins[chosen]:
+            k -= bins[chosen]
+            chosen += 1
+        step = width / NUM_BINS
+        high = low + np.float32((chosen + 1) * step)
+        low = low + np.float32(chosen * step)
+    return high
+
+
+@numba.njit(**JIT)
+def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, beam_delta, bins):
+    """Kaldi's GetCutoff over both kinds of tokens: (best cost, best hub, cutoff, adaptive beam)."""
+    best, best_hub, worst = INF, 0, -INF
+    for i in range(hubs):
+        if hub_cost[i] < best:
+            best, best_hub = hub_cost[i], i
+        worst = max(worst, hub_cost[i])
+    limit = best + beam
+    within = 0
+    for i in range(hubs):
+        within += hub_cost[i] < limit
+    for i in range(units):
+        within += unit_cost[i] < limit
+        worst = max(worst, unit_cost[i])
+    if within > max_active:
+        cutoff = kth_of_two(hub_cost, hubs, unit_cost, units, max_active, best, min(limit, worst), bins)
+        if cutoff < limit:
+            return best, best_hub, cutoff, cutoff - best + beam_delta
+    elif within <= min_active and min_active > 0:
+        if hubs + units <= min_active:
+            return best, best_hub, INF, INF
+        cutoff = kth_of_two(hub_cost, hubs, unit_cost, units, min_active, best, worst, bins)
+        if cutoff > limit:
+            return best, best_hub, cutoff, cutoff - best + beam_delta
+    return best, best_hub, limit, beam
+
+
+@numba.njit(**JIT)
+def enter_hub(state, cost, pointer, last, hub_slot, base, count, hub_state, hub_cost, hub_pointer, hub_last, hub_from):
+    """Offer a way to be at a state: kept if it is the best, or the best with another last frame than the best's.
+
+    hub_cost, hub_pointer, hub_last are (2, room) arrays: best, second. Returns (hub, number of hubs, changed); the hub
+    is -1 where there is no room.
+    """
+    j = hub_slot[state] - base
+    if j < 0:
+        if count == len(hub_state):
+            return -1, count, False
+        j = count
+        count += 1
+        hub_slot[state] = base + j
+        hub_state[j] = state
+        hub_from[j] = -1
+        hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
+        hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = INF, -1, -1
+        return j, count, True
+    if cost < hub_cost[0, j]:
+        if last != hub_last[0, j]:
+            hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = hub_cost[0, j], hub_pointer[0, j], hub_last[0, j]
+        hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
+        return j, count, True
+    if last != hub_last[0, j] and cost < hub_cost[1, j]:
+        hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = cost, pointer, last
+        return j, count, True
+    return j, count, False
+
+
+@numba.njit(**JIT)
+def last_units(row, unit_id, unit_cost, unit_pointer, units, n_label, cutoff, bound, adaptive_beam,
+               unit_slot, base, new_id, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
+    """Tokens that last one more frame. Returns (number of new tokens or -1, bound)."""
+    count = 0
+    for i in range(units):
+        c = unit_cost[i]
+        if c > cutoff:
+            continue
+        n = unit_id[i]
+        c_new = c + row[n_label[n]]
+        if c_new >= bound:
+            continue
+        if count == len(new_id):
+            return -1, bound
+        unit_slot[n] = base + count
+        new_id[count], new_cost[count], new_pointer[count] = n, c_new, unit_pointer[i]
+        new_arc[count], new_from[count], new_stay[count] = -1, i, c_new
+        count += 1
+        if c_new + adaptive_beam < bound:
+            bound = c_new + adaptive_beam
+    return count, bound
+
+
+@numba.njit(**JIT)
+def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hubs, cutoff, bound, adaptive_beam, blank_last,
+               hub_slot, base, new_state, new_cost, new_pointer, new_last, new_from, new_stay):  # fmt: skip
+    """Hubs whose next frame is blank. Returns (number of new hubs, bound); there is room for as many as there were."""
+    count = 0
+    for i in range(hubs):
+        c = hub_cost[0, i]
+        if c > cutoff:
+            continue
+        c_new = c + blank_cost
+        if c_new >= bound:
+            continue
+        hub_slot[hub_state[i]] = base + count
+        new_state[count] = hub_state[i]
+        new_cost[0, count], new_pointer[0, count], new_last[0, count] = c_new, hub_pointer[0, i], blank_last
+        new_cost[1, count], new_pointer[1, count], new_last[1, count] = INF, -1, -1
+        new_from[count], new_stay[count] = i, c_new
+        count += 1
+        if c_new + adaptive_beam < bound:
+            bound = c_new + adaptive_beam
+    return count, bound
+
+
+@numba.njit(**JIT)
+def take_arcs(first, arcs, weights, row, low, hub_state, hub_cost, hub_pointer, hub_last, hubs, cutoff, bound,
+              adaptive_beam, unit_slot, base, new_id, new_cost, new_pointer, new_arc, new_from, count,
+              link_from, link_to, link_arc, link_cost, num_links, lattice_beam, hub_node, unit_node):  # fmt: skip
+    """Arcs of LG that read a token. Returns (code, number of new unit tokens, bound, number of links)."""
+    room, room_links = len(new_id), len(link_from)
+    for i in range(hubs):
+        c = hub_cost[0, i]
+        if c > cutoff:
+            continue
+        s, last = hub_state[i], hub_last[0, i]
+        for a in range(first[s, 1], first[s + 1, 0]):
+            c_arc = c + weights[a, 2]
+            if c_arc + low >= bound:
+                break  # arcs come by rising weight
+            label = arcs[a, 0]
+            which = 0
+            if label == last:
+                which = 1
+                c_arc = hub_cost[1, i] + weights[a, 2]
+            c_new = c_arc + row[label]
+            if c_new >= bound:
+                continue
+            n = arcs[a, 3]
+            j = unit_slot[n] - base
+            if j < 0:
+                if count == room:
+                    return TOKENS_FULL, count, bound, num_links
+                j = count
+                count += 1
+                unit_slot[n] = base + j
+                new_id[j], new_from[j] = n, -1
+                new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
+            elif c_new < new_cost[j]:
+                new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
+            elif c_new > new_cost[j] + lattice_beam:
+                continue
+            if lattice_beam >= 0:
+                if num_links == room_links:
+                    return LINKS_FULL, count, bound, num_links
+                link_from[num_links], link_to[num_links] = hub_node + i, unit_node + j
+                link_arc[num_links], link_cost[num_links] = a, c_new - c
+                num_links += 1
+            if c_new + adaptive_beam < bound:
+                bound = c_new + adaptive_beam
+    return DONE, count, bound, num_links
+
+
+@numba.njit(**JIT)
+def close_hubs(first, arcs, weights, frame, begin, hub_slot, base, hub_state, hub_cost, hub_pointer, hub_last, hub_from,
+               count, cutoff, queue, pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
+    """Follow epsilon arcs from hubs begin..count until nothing changes. Returns (code, hubs, back-pointers)."""
+    top = 0
+    if len(queue) < count:
+        return QUEUE_FULL, count, pointers
+    for i in range(begin, count):
+        s = hub_state[i]
+        if first[s, 0] < first[s, 1]:
+            queue[top] = i
+            top += 1
+    while top > 0:
+        top -= 1
+        i = queue[top]
+        s = hub_state[i]
+        for which in range(2):
+            c = hub_cost[which, i]
+            if c > cutoff or c == INF:
+                continue
+            pointer, last = hub_pointer[which, i], hub_last[which, i]
+            for a in range(first[s, 0], first[s, 1]):
+                c_new = c + weights[a, 2]
+                if c_new > cutoff or c_new == INF:
+                    break
+                if pointers == len(pointer_prev):
+                    return POINTERS_FULL, count, pointers
+                state = arcs[a, 3]
+                j, count, changed = enter_hub(
+                    state, c_new, pointers, last, hub_slot, base, count, hub_state, hub_cost, hub_pointer, hub_last,
+                    hub_from,
+                )  # fmt: skip
+                if j < 0:
+                    return TOKENS_FULL, count, pointers
+                if changed:
+                    pointer_prev[pointers], pointer_arc[pointers], pointer_frame[pointers] = pointer, a, frame
+                    pointers += 1
+                    if first[state, 0] < first[state, 1]:
+                        if top == len(queue):
+                            return QUEUE_FULL, count, pointers
+                        queue[top] = j
+                        top += 1
+    return DONE, count, pointers
+
+
+@numba.njit(**JIT)
+def drop_dear_links(link_from, link_to, link_arc, link_cost, begin, end, unit_node, unit_cost, from_cost,
+                    hub_node, lattice_beam):  # fmt: skip
+    """Keep the links within the lattice beam of their destination's best."""
+    kept = begin
+    for k in range(begin, end):
+        c_new = from_cost[link_from[k] - hub_node] + link_cost[k]
+        if c_new <= unit_cost[link_to[k] - unit_node] + lattice_beam:
+            link_from[kept], link_to[kept] = link_from[k], link_to[k]
+            link_arc[kept], link_cost[kept] = link_arc[k], link_cost[k]
+            kept += 1
+    return kept
+
+
+@numba.njit(**JIT)
+def keep_nodes(first, arcs, weights, n_dest, frame_node, unit_id, unit_cost, unit_from, unit_stay, units, hub_state,
+               hub_cost, hub_from, hub_stay, hubs, hub_slot, base, old_unit_node, old_hub_node, node_key, node_cost,
+               node_before, node_stay, node_hub, cutoff, link_from, link_to, link_arc, link_cost, num_links,
+               lattice_beam):  # fmt: skip
+    """Write one frame's tokens as nodes (units, then hubs) and the links of epsilon arcs. Returns (code, links)."""
+    hub_node = frame_node + units
+    if hub_node + hubs > len(node_key):
+        return TOKENS_FULL, num_links
+    for j in range(units):
+        node = frame_node + j
+        node_key[node], node_cost[node] = unit_id[j], unit_cost[j]
+        node_before[node] = old_unit_node + unit_from[j] if unit_from[j] >= 0 else -1
+        node_stay[node] = unit_stay[j]
+        h = hub_slot[n_dest[unit_id[j]]] - base
+        node_hub[node] = hub_node + h if h >= 0 and unit_cost[j] <= cutoff else -1
+    for i in range(hubs):
+        node = hub_node + i
+        node_key[node], node_cost[node] = -1 - hub_state[i], hub_cost[0, i]
+        node_before[node] = old_hub_node + hub_from[i] if hub_from[i] >= 0 else -1
+        node_stay[node] = hub_stay[i]
+        node_hub[node] = -1
+        c = hub_cost[0, i]
+        if c > cutoff:
+            continue
+        s = hub_state[i]
+        for a in range(first[s, 0], first[s, 1]):
+            c_new = c + weights[a, 2]
+            if c_new > cutoff:
+                break
+            j = hub_slot[arcs[a, 3]] - base
+            if j < 0 or j == i or c_new > hub_cost[0, j] + lattice_beam:
+                continue
+            if num_links == len(link_from):
+                return LINKS_FULL, num_links
+            link_from[num_links], link_to[num_links] = node, hub_node + j
+            link_arc[num_links], link_cost[num_links] = a, weights[a, 2]
+            num_links += 1
+    return DONE, num_links
+
+
+@numba.njit(**JIT)
+def advance(
+    first, arcs, weights, n_dest, n_label, strict, lasting,
+    loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
+    hub_slot, unit_slot, hub_state, hub_cost, hub_pointer, hub_last, hub_from,
+    hub_stay, unit_id, unit_cost, unit_pointer, unit_arc, unit_from, unit_stay, queue, bins, row,
+    pointer_prev, pointer_arc, pointer_frame, node_key, node_cost, node_before, node_stay, node_hub,
+    link_from, link_to, link_arc, link_cost, node_end, unit_end, emit_end, link_end, position, until,
+):  # fmt: skip
+    """Advance to frame `until` of loglikes (T, V) float32. On a code but DONE the state is that before the frame.
+
+    strict : equal tokens need a blank between them; lasting : a token may last several frames
+    position[FRAME] counts frames of this matrix, position[UTT_FRAME] those of the utterance
+    """
+    links = lattice_beam >= 0
+    blank_last = BLANK if strict else 0
+    while position[FRAME] < until and position[LINKS] <= max_links:
+        t, old = position[FRAME], position[ROW]
+        new = 1 - old
+        hubs, units = position[HUBS], position[UNITS]
+        hub_base, unit_base = position[HUB_BASE] + hubs, position[UNIT_BASE] + units
+        frame, pointers, link_begin = position[UTT_FRAME], position[POINTERS], position[LINKS]
+        best, best_hub, cutoff, adaptive_beam = find_cutoff(
+            hub_cost[old, 0], hubs, unit_cost[old], units, beam, max_active, min_active, beam_delta, bins
+        )
+        low = acoustic_row(loglikes[t], acoustic_scale, best, row)
+        bound = best + row[BLANK] + adaptive_beam
+        new_units, num_links, unit_node = 0, link_begin, position[NODES]
+        if not blank_only[t]:
+            s = hub_state[old, best_hub]
+            for a in range(first[s, 1], first[s + 1, 0]):
+                if arcs[a, 0] != hub_last[old, 0, best_hub]:
+                    bound = min(bound, best + weights[a, 2] + row[arcs[a, 0]] + adaptive_beam)
+            if lasting:
+                new_units, bound = last_units(
+                    row, unit_id[old], unit_cost[old], unit_pointer[old], units, n_label, cutoff, bound, adaptive_beam,
+                    unit_slot, unit_base, unit_id[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from,
+                    unit_stay,
+                )  # fmt: skip
+                if new_units < 0:
+                    return TOKENS_FULL
+        new_hubs, bound = stay_blank(
+            row[BLANK], hub_state[old], hub_cost[old], hub_pointer[old], hubs, cutoff, bound, adaptive_beam, blank_last,
+            hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_from,
+            hub_stay,
+        )  # fmt: skip
+        if not blank_only[t]:
+            code, new_units, bound, num_links = take_arcs(
+                first, arcs, weights, row, low, hub_state[old], hub_cost[old], hub_pointer[old], hub_last[old], hubs,
+                cutoff, bound, adaptive_beam, unit_slot, unit_base, unit_id[new], unit_cost[new], unit_pointer[new],
+                unit_arc, unit_from, new_units, link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+                position[HUB_NODES], unit_node,
+            )  # fmt: skip
+            if code != DONE:
+                return code
+        if new_units + new_hubs == 0:
+            return NO_TOKENS
+        if links:
+            num_links = drop_dear_links(
+                link_from, link_to, link_arc, link_cost, link_begin, num_links, unit_node, unit_cost[new],
+                hub_cost[old, 0], position[HUB_NODES], lattice_beam,
+            )  # fmt: skip
+        for j in range(new_units):
+            if unit_arc[j] >= 0:
+                if pointers == len(pointer_prev):
+                    return POINTERS_FULL
+                pointer_prev[pointers], pointer_arc[pointers] = unit_pointer[new, j], unit_arc[j]
+                pointer_frame[pointers] = frame
+                unit_pointer[new, j] = pointers
+                pointers += 1
+            if unit_cost[new, j] <= bound:
+                n = unit_id[new, j]
+                h, new_hubs, _ = enter_hub(
+                    n_dest[n], unit_cost[new, j], unit_pointer[new, j], n_label[n] if strict else 0, hub_slot,
+                    hub_base, new_hubs, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_from,
+                )  # fmt: skip
+                if h < 0:
+                    return TOKENS_FULL
+        code, new_hubs, pointers = close_hubs(
+            first, arcs, weights, frame, 0, hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new],
+            hub_last[new], hub_from, new_hubs, bound, queue, pointer_prev, pointer_arc, pointer_frame, pointers,
+        )  # fmt: skip
+        if code != DONE:
+            return code
+        if links:
+            emit = num_links
+            code, num_links = keep_nodes(
+                first, arcs, weights, n_dest, unit_node, unit_id[new], unit_cost[new], unit_from, unit_stay, new_units,
+                hub_state[new], hub_cost[new], hub_from, hub_stay, new_hubs, hub_slot, hub_base, position[UNIT_NODES],
+                position[HUB_NODES], node_key, node_cost, node_before, node_stay, node_hub, bound, link_from, link_to,
+                link_arc, link_cost, num_links, lattice_beam,
+            )  # fmt: skip
+            if code != DONE:
+                return code
+            position[UNIT_NODES], position[HUB_NODES] = unit_node, unit_node + new_units
+            position[NODES], position[LINKS] = unit_node + new_units + new_hubs, num_links
+            unit_end[frame + 1], node_end[frame + 1] = unit_node + new_units, unit_node + new_units + new_hubs
+            emit_end[frame + 1], link_end[frame + 1] = emit, num_links
+        position[ROW], position[HUBS], position[UNITS] = new, new_hubs, new_units
+        position[HUB_BASE], position[UNIT_BASE], position[POINTERS] = hub_base, unit_base, pointers
+        position[FRAME], position[UTT_FRAME] = t + 1, frame + 1
+    return DONE
+
+
+@numba.njit(**JIT)
+def compact_pointers(pointer_prev, pointer_arc, pointer_frame, end, hub_pointer, hubs, unit_pointer, units, renumbered):
+    """Drop back-pointers that no token leads to; renumber those of the tokens. Returns how many are left."""
+    for i in range(end):
+        renumbered[i] = -1
+    for which in range(3):
+        for i in range(units if which == 2 else hubs):
+            j = unit_pointer[i] if which == 2 else hub_pointer[which, i]
+            while j >= 0 and renumbered[j] < 0:
+                renumbered[j] = 0
+                j = pointer_prev[j]
+    kept = 0
+    for i in range(end):
+        if renumbered[i] == 0:
+            renumbered[i] = kept
+            pointer_arc[kept], pointer_frame[kept] = pointer_arc[i], pointer_frame[i]
+            pointer_prev[kept] = renumbered[pointer_prev[i]] if pointer_prev[i] >= 0 else -1
+            kept += 1
+    for which in range(2):
+        for i in range(hubs):
+            if hub_pointer[which, i] >= 0:
+                hub_pointer[which, i] = renumbered[hub_pointer[which, i]]
+    for i in range(units):
+        if unit_pointer[i] >= 0:
+            unit_pointer[i] = renumbered[unit_pointer[i]]
+    return kept
