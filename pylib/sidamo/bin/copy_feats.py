@@ -25,7 +25,7 @@ def _options():
         "for integers, 5: one byte, 6: one byte for 0..255, 7: one byte for values in [0, 1]"
     )
     o.add("compression-method", 1, methods)
-    lengths = "Wspecifier for the number of frames of each utterance, e.g. 'ark,t:utt2num_frames'; not for single files."
+    lengths = "Wspecifier for the number of frames of each utterance, e.g. ark,t:utt2num_frames; not for single files."
     o.add("write-num-frames", "", lengths)
     return o
 

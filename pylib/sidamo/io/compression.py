@@ -106,7 +106,7 @@ def _compress_columns(matrix, low, span):
 
 
 def _percentiles(values, low, span):
-    """Quantised values at ranks 0, 1/4, 3/4 and 1 of every row of `values` (D, T), strictly increasing: shape (D, 4)."""
+    """Quantised values at ranks 0, 1/4, 3/4 and 1 of each row of `values` (D, T), strictly increasing: shape (D, 4)."""
     rows = values.shape[1]
     ranks = [0, rows // 4, 3 * (rows // 4), rows - 1] if rows >= 5 else slice(None)
     # A whole vectorised sort is faster than numpy's partition at several ranks.
