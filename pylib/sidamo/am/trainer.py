@@ -179,6 +179,8 @@ class Trainer:
         limit = o.explode * state.running_loss if state.num_good >= STEADY else math.inf
         if math.isfinite(per_token) and math.isfinite(norm) and per_token <= limit:
             self.optimizer.step()
+            if hasattr(self.model.encoder, "after_update"):
+                self.model.encoder.after_update(state.step)
             if self.ema:
                 self.ema.update(self.model)
             self.bad_in_a_row = 0

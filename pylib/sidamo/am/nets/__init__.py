@@ -18,6 +18,12 @@ REGISTRY = {
     "tdnn": ("tdnn", "TdnnOptions", "Tdnn"),
     "lstm": ("rnn", "RnnOptions", "Lstm"),
     "gru": ("rnn", "RnnOptions", "Gru"),
+    "ligru": ("ligru", "LigruOptions", "Ligru"),
+    "indrnn": ("indrnn", "IndrnnOptions", "Indrnn"),
+    "tdnnf": ("tdnnf", "TdnnfOptions", "Tdnnf"),
+    "wav2letter": ("wav2letter", "Wav2letterOptions", "Wav2letter"),
+    "dfsmn": ("dfsmn", "DfsmnOptions", "Dfsmn"),
+    "conformer": ("conformer", "ConformerOptions", "Conformer"),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, Subsample, length_mask
+from .layers import MaskedBatchNorm, Subsample, length_mask, subsampled
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class TdnnOptions:
     dropout: float = field(default=0.1, metadata={"help": "share of units dropped after each layer"})
     causal: bool = field(default=False, metadata={"help": "look at the past only"})
     residual: bool = field(default=True, metadata={"help": "add each layer's input to its output"})
+    mirror_edges: bool = field(default=False, metadata={"help": "an utterance's ends are continued by mirroring"})
 
 
 class TdnnLayer(nn.Module):
@@ -41,6 +42,15 @@ class TdnnLayer(nn.Module):
         return x + y if self.residual else y
 
 
+def mirror(feats: Tensor, lengths: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
+    """Continue each utterance at both ends by its mirror image: (B, T, D) -> (B, T + 2 num_frames, D), lengths (B,)."""
+    at = torch.arange(-num_frames, feats.size(1) + num_frames, device=feats.device)[None, :]
+    period = 2 * lengths[:, None]
+    at = torch.remainder(at, period)  # an utterance shorter than num_frames is mirrored again
+    at = torch.minimum(at, period - 1 - at)
+    return torch.gather(feats, 1, at[:, :, None].expand(-1, -1, feats.size(2))), lengths + 2 * num_frames
+
+
 class Tdnn(nn.Module):
     """Subsampling, then dilated convolutions."""
 
@@ -57,8 +67,22 @@ class Tdnn(nn.Module):
             TdnnLayer(options.hidden_dim, k, d, options) for k, d in zip(kernels, dilations)
         )
         self.lookahead = subsampling * sum(layer.right for layer in self.layers) + subsampling - 1
+        self.subsampling = subsampling
+        self.edge = max(sum(layer.left for layer in self.layers), sum(layer.right for layer in self.layers))
+        self.mirror_edges = options.mirror_edges
 
     def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.mirror_edges:
+            return self.convolve(feats, lengths)
+        # Zeros at the ends tell the network where a recording begins: on a small corpus it learns to say there what
+        # most recordings begin with. The mirror image of a pause is a pause.
+        x, _ = self.convolve(*mirror(feats, lengths, self.edge * self.subsampling))
+        lengths = subsampled(lengths, self.subsampling)
+        x = x[:, self.edge : self.edge + int(lengths.max())]
+        return x * length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype), lengths
+
+    def convolve(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The network itself, with zeros beyond the ends."""
         x, lengths = self.subsample(feats, lengths)
         mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
         x = self.norm(torch.relu(x), mask)

@@ -1,0 +1,87 @@
+"""Factorized time-delay network (Povey, Cheng, Wang, Li, Xu, Yarmohammadi and Khudanpur 2018).
+
+Each layer's matrix is the product of two, with a narrow linear bottleneck between them; the first is kept close to
+semi-orthogonal (M M^T a multiple of the identity), which makes the pair as stable to train as one matrix.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .layers import MaskedBatchNorm, Subsample, length_mask
+
+
+@dataclass(frozen=True)
+class TdnnfOptions:
+    """Options of the factorized time-delay network."""
+
+    hidden_dim: int = field(default=512, metadata={"help": "units of a layer"})
+    bottleneck_dim: int = field(default=96, metadata={"help": "units between the two factors"})
+    dilations: str = field(default="1,1,1,0,3,3,3,3", metadata={"help": "time step of each layer; 0: no context"})
+    bypass_scale: float = field(default=0.66, metadata={"help": "factor on a layer's input, added to its output"})
+    dropout: float = field(default=0.1, metadata={"help": "share of units dropped after each layer"})
+
+
+class TdnnfLayer(nn.Module):
+    """Linear factor over (t - d, t), affine factor over (t, t + d), ReLU, batch normalization, scaled bypass."""
+
+    def __init__(self, options: TdnnfOptions, dilation: int):
+        super().__init__()
+        width = 2 if dilation else 1
+        self.dilation, self.scale = dilation, options.bypass_scale
+        wide, narrow, step = options.hidden_dim, options.bottleneck_dim, max(1, dilation)
+        self.linear = nn.Conv1d(wide, narrow, width, dilation=step, bias=False)
+        self.affine = nn.Conv1d(narrow, wide, width, dilation=step)
+        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.dropout = nn.Dropout(options.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same."""
+        y = nn.functional.pad(x.transpose(1, 2), (self.dilation, 0))
+        y = self.linear(y) * mask.transpose(1, 2)  # the bottleneck has to be zero beyond the end as well
+        y = self.affine(nn.functional.pad(y, (0, self.dilation)))
+        y = self.norm(torch.relu(y).transpose(1, 2), mask)
+        return self.scale * x + self.dropout(y)
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """One step towards a semi-orthogonal first factor: M -= (M M^T - a I) M / (2 a), a = tr(P P^T) / tr(P).
+
+        Povey et al. 2018, section 2.3 (floating scale).
+        """
+        weight = self.linear.weight
+        m = weight.reshape(weight.size(0), -1)
+        p = m @ m.T
+        a = (p * p).sum() / p.trace()
+        p.diagonal().sub_(a)
+        m.sub_(p @ m / (2 * a))
+        weight.copy_(m.view_as(weight))
+
+
+class Tdnnf(nn.Module):
+    """Subsampling, then factorized layers."""
+
+    def __init__(self, options: TdnnfOptions, input_dim: int, subsampling: int):
+        super().__init__()
+        dilations = [int(d) for d in options.dilations.split(",")]
+        self.output_dim = options.hidden_dim
+        self.lookahead = subsampling * sum(dilations) + subsampling - 1
+        self.subsample = Subsample(input_dim, options.hidden_dim, subsampling)
+        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.layers = nn.ModuleList(TdnnfLayer(options, d) for d in dilations)
+        self.updates = 0
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x, lengths = self.subsample(feats, lengths)
+        mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
+        x = self.norm(torch.relu(x), mask)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x, lengths
+
+    def after_update(self, step: int) -> None:
+        """Called by the trainer after each update; every fourth one constrains all first factors."""
+        if step % 4 == 0:
+            for layer in self.layers:
+                layer.constrain()
