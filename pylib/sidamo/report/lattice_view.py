@@ -73,8 +73,8 @@ def view(lat, words, acoustic_scale: float) -> dict | None:
 
     Returns
     -------
-    {"states": [[x in 0..1, lane, is final]], "arcs": [[from, to, word, posterior, bend]], "lanes", "columns", "arch"}, or
-    None where the lattice is empty.
+    {"states": [[x in 0..1, lane, is final]], "arcs": [[from, to, word, posterior, bend]], "lanes", "columns", "arch"},
+    or None where the lattice is empty.
     """
     if lat.num_arcs == 0:
         return None
@@ -101,8 +101,8 @@ def view(lat, words, acoustic_scale: float) -> dict | None:
         label = int(lat.label[arc])
         arcs.append([*ends, words(label) if label else "ε", round(float(min(1.0, probability[arc])), 3), bend])
     places = [[round(depth[s] / columns, 4), lanes[s], bool(final[s])] for s in states]
-    arch = max(arc[4] for arc in arcs)  # room above the first lane
-    return {"states": places, "arcs": arcs, "lanes": 1 + max(lanes.values()), "columns": columns, "arch": max(0.0, arch)}
+    arch = max(0.0, *(arc[4] for arc in arcs))  # room above the first lane
+    return {"states": places, "arcs": arcs, "lanes": 1 + max(lanes.values()), "columns": columns, "arch": arch}
 
 
 def _columns(states: list[int], arcs: list[tuple[int, int]]) -> dict[int, int]:

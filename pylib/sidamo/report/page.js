@@ -19,6 +19,7 @@
   }
   const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+  const isRate = (column) => /%/.test(column.label);
   const percent = (x) => (x === null || x === undefined || !isFinite(x) ? "–" : x.toFixed(2));
   const rate = (part, whole) => (whole ? (100 * part) / whole : null);
   const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -33,6 +34,8 @@
     return node;
   }
 
+  // Above the table, not in it: a caption would scroll away with a wide table
+  const title = (text) => el("p", { class: "caption" }, text);
   const missing = (text) => el("p", { class: "quiet" }, text);
 
   // A table whose columns sort. columns: {key, label, num, show(row) -> node or text}; rows: objects
@@ -55,12 +58,12 @@
       for (const [key, node] of Object.entries(heads)) node.setAttribute("aria-sort", key === order.key ? (order.down ? "descending" : "ascending") : "none");
       const sorted = order.key ? [...rows].sort(compare) : rows;
       body.replaceChildren(...sorted.slice(0, all ? undefined : limit).map((row) => el("tr", {}, columns.map((column) =>
-        el("td", { class: column.num ? "num" : "word" }, column.show ? column.show(row) : (typeof row[column.key] === "number" && !Number.isInteger(row[column.key]) ? percent(row[column.key]) : row[column.key] ?? "–"))))));
+        el("td", { class: column.num ? "num" : "word" }, column.show ? column.show(row) : (typeof row[column.key] === "number" && isRate(column) ? percent(row[column.key]) : row[column.key] ?? "–"))))));
       more.hidden = rows.length <= limit;
       more.textContent = all ? `Show the first ${limit}` : `Show all ${rows.length}`;
     }
     draw();
-    return el("div", {}, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)), body)), more);
+    return el("div", {}, title(caption), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", { "aria-label": caption }, el("thead", {}, el("tr", {}, head)), body)), more);
   }
 
   const meter = (value, largest) => el("span", { class: "meter", style: `width:${largest ? Math.round((60 * value) / largest) : 0}px`, "aria-hidden": "true" });
@@ -123,8 +126,8 @@
       const share = high > low ? (p.rate - low) / (high - low) : 0;
       return el("td", { class: best ? "best" : "", style: `background:rgba(var(--heat),${(0.05 + 0.45 * share).toFixed(2)})`, title: `${p.errors} errors in ${p.words}: ${p.ins} insertions, ${p.del} deletions, ${p.sub} substitutions` }, percent(p.rate));
     })));
-    const caption = `${kind.toUpperCase()} in percent: LM weight across, word insertion penalty down. Darker is worse; the framed cell is the best.`;
-    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", { class: "heat", id: `sweep-${kind}` }, el("caption", {}, caption), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "WIP"), lmwts.map((l) => el("th", { scope: "col", class: "num" }, l)))), el("tbody", {}, rows)));
+    const caption = `${kind.toUpperCase()} in percent: LM weight across, word insertion penalty down. Stronger colour is worse; the framed cell is the best.`;
+    return el("div", {}, title(caption), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", { class: "heat", id: `sweep-${kind}`, "aria-label": caption }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "WIP"), lmwts.map((l) => el("th", { scope: "col", class: "num" }, l)))), el("tbody", {}, rows))));
   }
 
   function curvePanel() {
@@ -132,7 +135,7 @@
     const has = (name) => curve[name] && curve[name].some((y) => y !== null);
     if (!xs.length) return [missing(data.missing.curve || "No learning curve.")];
     const lines = (...names) => names.filter(has).map((name) => ({ name: name.replace("_", " "), ys: curve[name] }));
-    const charts = [lineChart("Loss", xs, lines("train_loss", "dev_loss"), "nats per utterance or token, as trained"), lineChart("Error rate on the development set", xs, lines("dev_ter", "dev_wer"), "percent"), lineChart("Learning rate", xs, lines("lr"), ""), lineChart("Time", xs, lines("seconds"), "seconds")];
+    const charts = [lineChart("Loss", xs, lines("train_loss", "dev_loss"), "CTC, as in training"), lineChart("Error rate on the development set", xs, lines("dev_ter", "dev_wer"), "percent"), lineChart("Learning rate", xs, lines("lr"), ""), lineChart("Time", xs, lines("seconds"), "seconds")];
     const names = Object.keys(curve), rows = xs.map((_, i) => Object.fromEntries(names.map((n) => [n, curve[n][i]])));
     return [el("div", { class: "charts" }, charts), el("details", {}, el("summary", {}, "The same as a table"), table("Learning curve", names.map((n) => ({ key: n, label: n.replace("_", " "), num: true, show: (r) => brief(r[n]) })), rows, "epoch", false, 100))];
   }
@@ -144,11 +147,11 @@
     const missed = c.missed.map(([ref, n, total]) => ({ ref, n, total, share: rate(n, total) })), inserted = c.inserted.map(([hyp, n]) => ({ hyp, n }));
     const count = (rows) => ({ key: "n", label: "times", num: true, show: (r) => [meter(r.n, Math.max(...rows.map((x) => x.n))), String(r.n)] });
     const none = (what) => el("p", {}, `${what}: none.`);
-    return [
+    return el("div", { class: "tables" },
       pairs.length ? table("Most confused: said, recognized as", [{ key: "ref", label: "said" }, { key: "hyp", label: "recognized as" }, count(pairs), { key: "share", label: "% of its occurrences", num: true }], pairs, "n", true, 10) : none("Confused words"),
       missed.length ? table("Most missed: deleted or taken for another word", [{ key: "ref", label: "word" }, count(missed), { key: "total", label: "occurs", num: true }, { key: "share", label: "% missed", num: true }], missed, "n", true, 10) : none("Missed words"),
       inserted.length ? table("Most inserted", [{ key: "hyp", label: "word" }, count(inserted)], inserted, "n", true, 10) : none("Inserted words"),
-    ];
+    );
   }
 
   function groupTable(caption, label, groups) {
@@ -270,7 +273,8 @@
     view.arcs.forEach(([from, to, word, posterior, bend]) => {
       const [x1, y1, x2, y2] = [x(from), y(from), x(to), y(to)], mx = (x1 + x2) / 2, my = (y1 + y2) / 2 - bend * 48;
       picture.append(svg("path", { d: `M${x1},${y1} Q${mx},${my} ${x2},${y2}`, fill: "none", stroke: posterior > 0.5 ? "#0b5cad" : "#6b7280", "stroke-width": (1 + 4 * posterior).toFixed(1) }, svg("title", {}, `${word}: posterior ${posterior.toFixed(2)}`)));
-      picture.append(svg("text", { x: mx, y: (y1 + y2) / 4 + my / 2 - 4, "text-anchor": "middle", "font-weight": posterior > 0.5 ? 700 : 400, "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 4 }, word));
+      const t = y1 === y2 ? 0.5 : 0.38, on = (a, c, b) => (1 - t) * (1 - t) * a + 2 * t * (1 - t) * c + t * t * b;
+      picture.append(svg("text", { x: on(x1, mx, x2), y: on(y1, my, y2) - 4, "text-anchor": "middle", "font-weight": posterior > 0.5 ? 700 : 400, "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 4 }, word));
     });
     view.states.forEach((s, i) => picture.append(svg("circle", { cx: x(i), cy: y(i), r: s[2] ? 7 : 4, fill: "#ffffff", stroke: "#1a1d21", "stroke-width": s[2] ? 3 : 1.5 })));
     return el("div", { class: "drawing lattice", tabindex: 0, role: "region", "aria-label": "Lattice" }, picture);

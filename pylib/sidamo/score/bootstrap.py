@@ -125,6 +125,14 @@ def probability_of_improvement(errors1: np.ndarray, errors2: np.ndarray, replica
     return np.float32(np.count_nonzero(sums[:, 0] > 0)) / np.float32(replications)
 
 
+def resampling(num: int, replications: int, seed: int = 1) -> np.ndarray:
+    """How often each of `num` utterances is drawn in each sample: (replications, num) float64, rows sum to `num`."""
+    rand, out = GlibcRand(seed), np.empty((replications, num))
+    for row in out:
+        row[:] = np.bincount(rand.draw(num) % num, minlength=num)
+    return out
+
+
 def percentile_interval(
     errors: np.ndarray, words: np.ndarray, replications: int = 1000, seed: int = 1
 ) -> tuple[float, float]:

@@ -4,8 +4,8 @@
     ctm   <recording> <channel> <start> <duration> <word> [<confidence>]
     stm   <recording> <channel> <speaker> <start> <end> [<label,label>] word word ...
 
-Times are seconds. `;;` begins a comment line in all three; sclite cuts a trn word at a single `;`, so that one is refused
-when writing. Source: SCTK, doc/infmts.htm.
+Times are seconds. `;;` begins a comment line in all three; sclite cuts a trn word at a single `;`, so that such a word
+is refused when writing. Source: SCTK, doc/infmts.htm.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _number(text: str, what: str, path, line: int) -> float:
 
 
 def read_trn(path: str | os.PathLike) -> dict[str, list[str]]:
-    """Read a trn file: utterance -> words. A word is cut at `;`, and the rest of the line is a comment, as in sclite."""
+    """Read a trn file: utterance -> words. A word is cut at `;` (the rest of the line is a comment), as in sclite."""
     out: dict[str, list[str]] = {}
     for number, line in _lines(path):
         found = TRN_LINE.match(line)
@@ -87,7 +87,7 @@ def trn_lines(sentences: dict[str, Iterable[str]]) -> Iterator[str]:
         bad = [word for word in words if ";" in word or word.startswith(("(", "{")) and word.endswith((")", "}"))]
         if bad or any(c in utt for c in "() "):
             what = f"the word {bad[0]!r}" if bad else "an utterance name with a bracket or blank"
-            raise DataError(f"{what} means something else to sclite", key=utt, mend="replace it with utils/apply_map.pl")
+            raise DataError(f"{what} means something else to sclite", key=utt, mend="replace it: utils/apply_map.pl")
         yield " ".join([*words, f"({utt})"])
 
 

@@ -4,8 +4,8 @@ Words of one sentence are not independent, sentences are too few: the test looks
 which at least one of two systems errs, bounded by at least MIN_GOOD words that both recognize. The numbers of errors of
 the two systems in each segment form matched pairs, and the mean of their differences is compared with zero.
 
-Source: L. Gillick and S. Cox, "Some statistical issues in the comparison of speech recognition algorithms", ICASSP 1989;
-NIST SCTK, src/sclite/mtchprs.c (which says what counts as a segment).
+Source: L. Gillick and S. Cox, "Some statistical issues in the comparison of speech recognition algorithms", ICASSP
+1989; NIST SCTK, src/sclite/mtchprs.c (which says what counts as a segment).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 MIN_GOOD = 2  # words correct in both systems that end a segment
 
-# sclite weighs a substitution 4, an insertion and a deletion 3: an alignment that pairs unlike words is dearer than with
-# Levenshtein's unit costs, so its errors can be more (never fewer) than compute-wer's.
+# sclite weighs a substitution 4, an insertion and a deletion 3: to pair unlike words is dearer than with Levenshtein's
+# unit costs, so its errors can be more (never fewer) than compute-wer's.
 SUBSTITUTION_COST, INSERTION_COST, DELETION_COST = 4, 3, 3
 
 
@@ -48,8 +48,8 @@ def sclite_operations(ref: Sequence, hyp: Sequence) -> str:
 
     Notes
     -----
-    Costs are 4 for a substitution and 3 for an insertion or a deletion. Among equal costs the forward recurrence prefers
-    a pair of words to the other two, and an insertion to a deletion.
+    Costs are 4 for a substitution and 3 for an insertion or a deletion. Among equal costs the forward recurrence
+    prefers a pair of words to the other two, and an insertion to a deletion.
     """
     rows = [[n * INSERTION_COST for n in range(len(hyp) + 1)]]
     back = [["I"] * (len(hyp) + 1)]
