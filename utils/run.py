@@ -207,7 +207,7 @@ class Finished:
 
     def __init__(self, options):
         self.options = options
-        self.active = options.resume and len(options.jobs) > 1 and options.pick == "all"
+        self.active = len(options.jobs) > 1 and options.pick == "all"
         self.invocation = ""
         if self.active:
             code = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "pylib", "sidamo")
@@ -246,11 +246,18 @@ class Finished:
         words = set(re.split(r"""[\s'"]+""", command)) | set(re.split(r"""[\s'"|<>;()=,:]+""", command))
         return sorted(word for word in words if word and "\n" not in word and os.path.isfile(word))
 
-    def remember(self, log, command, started):
+    def before(self, command):
+        """Dates of the files that the command names, before it runs: what has changed after it, it wrote."""
+        return self.dates(command) if self.active else {}
+
+    def dates(self, command):
+        return {path: (os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in self.named_files(command)}
+
+    def remember(self, log, command, before):
         if not self.active:
             return
-        files = self.named_files(command)
-        if not any(os.stat(path).st_mtime >= started - 1 for path in files):
+        files = self.dates(command)
+        if files == before:
             return  # nothing to be seen of what it wrote, so nothing could vouch for it
         marker = self.marker(log)
         with open(f"{marker}.tmp", "w", errors="surrogateescape") as out:
@@ -259,7 +266,7 @@ class Finished:
         os.replace(f"{marker}.tmp", marker)
 
     def is_finished(self, log):
-        if not self.active or last_code(log) != "0":
+        if not self.active or not self.options.resume or last_code(log) != "0":
             return False
         try:
             with open(self.marker(log), errors="surrogateescape") as content:
@@ -463,17 +470,17 @@ def run_all(options):
         while waiting and len(running) < slots and not stopped:
             job = waiting.pop(0)
             log, command = at_job(options, job)
-            if os.path.isdir(os.path.dirname(log)):
-                finished.forget(log)
-            running[start_job(command, log, guardian)] = (job, log, command, time.time())
+            finished.forget(log)
+            before = finished.before(command)
+            running[start_job(command, log, guardian)] = (job, log, command, time.time(), before)
         process, status = os.waitpid(-1, os.WNOHANG)
         if process in running:
-            job, log, command, started = running.pop(process)
+            job, log, command, started, before = running.pop(process)
             os.write(guardian, b"-%d\n" % process)
             finish_log(log, status, started)
             statuses[job] = status
             if status == 0:
-                finished.remember(log, command, started)
+                finished.remember(log, command, before)
         elif process == 0:
             select.select([wake_read], [], [], POLL)
             try:
@@ -485,7 +492,7 @@ def run_all(options):
                 stopped.append(signal.SIGTERM)
     if running:
         end_groups(set(running))
-        for process, (_, log, _, _) in running.items():
+        for process, (_, log, *_) in running.items():
             os.write(guardian, b"-%d\n" % process)
             with open(log, "a") as out:
                 out.write(f"# Interrupted by {signal.Signals(stopped[0]).name} at {date()}\n")
