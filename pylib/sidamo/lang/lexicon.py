@@ -280,3 +280,23 @@ def add_self_loops(fst: CsrFst, ilabels, olabels) -> CsrFst:
         fst.final,
         start=fst.start,
     )
+
+
+def read_table(path) -> dict[str, int]:
+    """A symbol table (words.txt, phones.txt, tokens.txt) as a dict; any bytes are allowed in a symbol.
+
+    Raises
+    ------
+    DataError : a line that is not `symbol number`, or a symbol twice.
+    """
+    table: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        parts = fields(line)
+        if not parts:
+            continue
+        if len(parts) != 2 or not parts[1].isdigit():
+            raise DataError(f"found {line!r}; expected a symbol and a number", file=path, line=number)
+        if parts[0] in table:
+            raise DataError(f"symbol {parts[0]!r} again", file=path, line=number)
+        table[parts[0]] = int(parts[1])
+    return table
