@@ -9,6 +9,18 @@ COMPILE_AFTER = 300_000  # steps of Python loops (about 0.1 s) before numba is w
 _work = 0
 
 
+def announce(*compiled) -> None:
+    """Say so where numba has no compiled form of a function on disk yet: the user is about to wait."""
+    import os
+
+    from sidamo.io import log
+
+    for function in compiled:
+        index = getattr(getattr(function._cache, "_cache_file", None), "_index_path", "")
+        if index and not os.path.exists(index):
+            log.info(f"compiling {function.py_func.__name__} once; kept in {os.path.dirname(index)}")
+
+
 def kernel(function):
     """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and compiles from COMPILE_AFTER on."""
     compiled = None
@@ -25,6 +37,7 @@ def kernel(function):
         import numba
 
         compiled = numba.njit(cache=True, nogil=True)(function)
+        announce(compiled)
         return compiled(*args)
 
     call.python = function

@@ -1,0 +1,520 @@
+"""The compiled form of `determinize.reference`: the same search on flat arrays (numba).
+
+Strings live in one trie over all paths: an element of a subset holds the node that its path from the start ends in, a
+subset the node down to which all its elements agree (`base`), and what an element owes is the way between the two. So
+strings are never copied, their common prefix is a lowest common ancestor (jump pointers, Myers 1983), and what is
+owed is compared by a polynomial hash, hash(node) - hash(base) * MULTIPLIER^length.
+
+All arrays have fixed capacities; where one is full the search reports it and `run` begins again with twice as much.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from sidamo.io.lattice import INF, CompactLattice
+from sidamo.lattice.kernels import announce
+from sidamo.lattice.ops import backward_costs, connect, final_cost
+
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
+DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = range(7)
+
+_njit = numba.njit(cache=True, nogil=True)
+
+
+@_njit
+def _mix(x):
+    # splitmix64's finisher: neighbouring labels must not give neighbouring hashes.
+    x = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@_njit
+def _child(parent, label, count, node_parent, node_label, node_depth, node_jump, node_hash, table):
+    # The trie node of (parent, label), made if need be: (node, number of nodes), node -1 where there is no room.
+    mask = len(table) - 1
+    slot = np.int64(_mix(np.uint64(parent) * np.uint64(0x100000001B3) + np.uint64(label)) & np.uint64(mask))
+    while table[slot] >= 0:
+        node = table[slot]
+        if node_parent[node] == parent and node_label[node] == label:
+            return node, count
+        slot = (slot + 1) & mask
+    if count == len(node_parent):
+        return -1, count
+    table[slot] = count
+    node_parent[count], node_label[count] = parent, label
+    node_depth[count] = node_depth[parent] + 1
+    jump = node_jump[parent]
+    balanced = node_depth[parent] - node_depth[jump] == node_depth[jump] - node_depth[node_jump[jump]]
+    node_jump[count] = node_jump[jump] if balanced else parent
+    node_hash[count] = node_hash[parent] * MULTIPLIER + _mix(np.uint64(label))
+    return count, count + 1
+
+
+@_njit
+def _common_ancestor(a, b, node_parent, node_depth, node_jump):
+    if node_depth[a] < node_depth[b]:
+        a, b = b, a
+    depth = node_depth[b]
+    while node_depth[a] > depth:
+        jump = node_jump[a]
+        a = jump if node_depth[jump] >= depth else node_parent[a]
+    while a != b:
+        if node_jump[a] != node_jump[b]:
+            a, b = node_jump[a], node_jump[b]
+        else:
+            a, b = node_parent[a], node_parent[b]
+    return a
+
+
+@_njit
+def _normalize(begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump):
+    # Take the best weight out of a subset, in place; returns it and the node down to which all strings agree.
+    best, base = begin, e_node[begin]
+    for i in range(begin + 1, end):
+        total, lowest = e_graph[i] + e_acoustic[i], e_graph[best] + e_acoustic[best]
+        if total < lowest or (total == lowest and e_graph[i] < e_graph[best]):
+            best = i
+        if base != e_node[i]:
+            base = _common_ancestor(base, e_node[i], node_parent, node_depth, node_jump)
+    graph, acoustic = e_graph[best], e_acoustic[best]
+    for i in range(begin, end):
+        e_graph[i] -= graph
+        e_acoustic[i] -= acoustic
+    return graph, acoustic, base
+
+
+@_njit
+def _owed(node, base, node_depth, node_hash, powers):
+    return node_hash[node] - node_hash[base] * powers[node_depth[node] - node_depth[base]]
+
+
+@_njit
+def _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers):
+    value = np.uint64(end - begin)
+    for i in range(begin, end):
+        value = value * MIX_SUBSET + _mix(np.uint64(e_state[i]) * MIX_STATE)
+        value += _owed(e_node[i], base, node_depth, node_hash, powers)
+    return value
+
+
+@_njit
+def _same(b1, e1, base1, b2, e2, base2, delta, e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers):
+    if e1 - b1 != e2 - b2:
+        return False
+    for k in range(e1 - b1):
+        i, j = b1 + k, b2 + k
+        if e_state[i] != e_state[j]:
+            return False
+        if node_depth[e_node[i]] - node_depth[base1] != node_depth[e_node[j]] - node_depth[base2]:
+            return False
+        if abs(e_graph[i] + e_acoustic[i] - e_graph[j] - e_acoustic[j]) > delta:
+            return False
+        owed = _owed(e_node[i], base1, node_depth, node_hash, powers)
+        if owed != _owed(e_node[j], base2, node_depth, node_hash, powers):
+            return False
+    return True
+
+
+@_njit
+def _push(heap, size, key, priority):
+    # Binary heap of indices, lowest priority[index] first.
+    i = size
+    while i > 0:
+        up = (i - 1) >> 1
+        if priority[heap[up]] <= priority[key]:
+            break
+        heap[i] = heap[up]
+        i = up
+    heap[i] = key
+    return size + 1
+
+
+@_njit
+def _pop(heap, size, priority):
+    top, last = heap[0], heap[size - 1]
+    size -= 1
+    i = 0
+    while True:
+        down = 2 * i + 1
+        if down >= size:
+            break
+        if down + 1 < size and priority[heap[down + 1]] < priority[heap[down]]:
+            down += 1
+        if priority[heap[down]] >= priority[last]:
+            break
+        heap[i] = heap[down]
+        i = down
+    heap[i] = last
+    return top, size
+
+
+@_njit
+def _search(
+    start, silent, silent_arcs, spoken, spoken_arcs, nextstate, ilabel, olabel, graph_cost, acoustic_cost,
+    final_graph, final_acoustic, final, backward, cutoff, delta, max_states, max_arcs, powers,
+    node_parent, node_label, node_depth, node_jump, node_hash, node_table,
+    e_state, e_node, e_graph, e_acoustic,
+    task_priority, task_source, task_word, task_begin, task_end, task_heap,
+    initial_table, initial_begin, initial_end, initial_base, initial_hash, initial_target,
+    initial_graph, initial_acoustic, initial_to,
+    state_table, state_begin, state_end, state_base, state_hash, state_forward,
+    arc_source, arc_word, arc_next, arc_graph, arc_acoustic, arc_strings, counts,
+):  # fmt: skip
+    # counts: states, arcs made, in that order. Returns (status, priority of the task at which it stopped).
+    node_parent[0], node_label[0], node_depth[0], node_jump[0] = 0, -1, 0, 0
+    node_hash[0] = np.uint64(0)
+    num_nodes, num_elements, num_tasks, heap_size, num_initial, num_states, num_arcs = 1, 0, 0, 0, 0, 0, 0
+    num_input = len(final)
+    seen = np.full(num_input, -1, np.int64)
+    c_node, c_graph, c_acoustic = np.zeros(num_input, np.int64), np.zeros(num_input), np.zeros(num_input)
+    heap = np.zeros(num_input + 1, np.int64)
+    order = np.arange(num_input).astype(np.float64)
+    word_order = np.zeros(1, np.int64)
+    round_ = 0
+    source, word, forward_source = -1, 0, 0.0
+    # The first subset: the start alone.
+    e_state[0], e_node[0], e_graph[0], e_acoustic[0] = start, 0, 0.0, 0.0
+    begin, end, num_elements = 0, 1, 1
+    while True:
+        # ---- [begin, end): the subset after a word, not yet normalized
+        base, graph, acoustic, found = 0, 0.0, 0.0, -1
+        if source >= 0:
+            graph, acoustic, base = _normalize(
+                begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump
+            )
+            key = _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers)
+            mask = len(initial_table) - 1
+            slot = np.int64(key & np.uint64(mask))
+            while initial_table[slot] >= 0:
+                i = initial_table[slot]
+                if initial_hash[i] == key and _same(
+                    begin, end, base, initial_begin[i], initial_end[i], initial_base[i], delta,
+                    e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers,
+                ):  # fmt: skip
+                    found = i
+                    break
+                slot = (slot + 1) & mask
+        if found < 0:
+            # ---- close over arcs without a word, in topological order; keep the states that matter
+            round_ += 1
+            size = 0
+            for i in range(begin, end):
+                s = e_state[i]
+                seen[s] = round_
+                c_node[s], c_graph[s], c_acoustic[s] = e_node[i], e_graph[i], e_acoustic[i]
+                size = _push(heap, size, s, order)
+            m_begin = num_elements
+            while size > 0:
+                s, size = _pop(heap, size, order)
+                if spoken[s] < spoken[s + 1] or final[s] < np.inf:
+                    if num_elements == len(e_state):
+                        return ELEMENTS_FULL, 0.0
+                    e_state[num_elements], e_node[num_elements] = s, c_node[s]
+                    e_graph[num_elements], e_acoustic[num_elements] = c_graph[s], c_acoustic[s]
+                    num_elements += 1
+                for k in range(silent[s], silent[s + 1]):
+                    a = silent_arcs[k]
+                    n = nextstate[a]
+                    g, ac = c_graph[s] + graph_cost[a], c_acoustic[s] + acoustic_cost[a]
+                    if seen[n] == round_:
+                        total, known = g + ac, c_graph[n] + c_acoustic[n]
+                        if total > known or (total == known and g >= c_graph[n]):
+                            continue
+                    node = c_node[s]
+                    if ilabel[a] != 0:
+                        node, num_nodes = _child(
+                            node, ilabel[a], num_nodes,
+                            node_parent, node_label, node_depth, node_jump, node_hash, node_table,
+                        )  # fmt: skip
+                        if node < 0:
+                            return NODES_FULL, 0.0
+                    if seen[n] != round_:
+                        seen[n] = round_
+                        size = _push(heap, size, n, order)
+                    c_node[n], c_graph[n], c_acoustic[n] = node, g, ac
+            m_end = num_elements
+            # ---- the state of the reduced subset
+            m_base, m_graph, m_acoustic = 0, 0.0, 0.0
+            if source >= 0:
+                m_graph, m_acoustic, m_base = _normalize(
+                    m_begin, m_end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump
+                )
+            key2 = _subset_hash(m_begin, m_end, m_base, e_state, e_node, node_depth, node_hash, powers)
+            mask2 = len(state_table) - 1
+            slot2 = np.int64(key2 & np.uint64(mask2))
+            target = -1
+            while state_table[slot2] >= 0:
+                i = state_table[slot2]
+                if state_hash[i] == key2 and _same(
+                    m_begin, m_end, m_base, state_begin[i], state_end[i], state_base[i], delta,
+                    e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers,
+                ):  # fmt: skip
+                    target = i
+                    break
+                slot2 = (slot2 + 1) & mask2
+            if target >= 0:
+                num_elements = m_begin
+            else:
+                if num_states == len(state_begin):
+                    return STATES_FULL, 0.0
+                target = num_states
+                num_states += 1
+                state_table[slot2] = target
+                state_begin[target], state_end[target], state_base[target] = m_begin, m_end, m_base
+                state_hash[target] = key2
+                forward = forward_source + graph + acoustic + m_graph + m_acoustic
+                state_forward[target] = forward
+                # ---- its transitions: gather, sort by word and destination, one task a word
+                first = num_elements
+                for i in range(m_begin, m_end):
+                    s = e_state[i]
+                    for k in range(spoken[s], spoken[s + 1]):
+                        a = spoken_arcs[k]
+                        if num_elements == len(e_state):
+                            return ELEMENTS_FULL, 0.0
+                        node = e_node[i]
+                        if ilabel[a] != 0:
+                            node, num_nodes = _child(
+                                node, ilabel[a], num_nodes,
+                                node_parent, node_label, node_depth, node_jump, node_hash, node_table,
+                            )  # fmt: skip
+                            if node < 0:
+                                return NODES_FULL, 0.0
+                        e_state[num_elements], e_node[num_elements] = a, node  # the arc stands in for its destination
+                        e_graph[num_elements] = e_graph[i] + graph_cost[a]
+                        e_acoustic[num_elements] = e_acoustic[i] + acoustic_cost[a]
+                        num_elements += 1
+                n = num_elements - first
+                if n > 0:
+                    word_key = np.empty(n, np.int64)
+                    for k in range(n):
+                        a = e_state[first + k]
+                        word_key[k] = np.int64(olabel[a]) * num_input + nextstate[a]
+                    word_order = np.argsort(word_key, kind="mergesort")
+                    t_node, t_graph = e_node[first:num_elements].copy(), e_graph[first:num_elements].copy()
+                    t_acoustic = e_acoustic[first:num_elements].copy()
+                    write = first
+                    k = 0
+                    while k < n:
+                        this_word = word_key[word_order[k]] // num_input
+                        t_begin, best = write, np.inf
+                        while k < n and word_key[word_order[k]] // num_input == this_word:
+                            j = word_order[k]
+                            s = word_key[j] % num_input
+                            pick = j
+                            while k < n and word_key[word_order[k]] == word_key[j]:
+                                j = word_order[k]
+                                total, known = t_graph[j] + t_acoustic[j], t_graph[pick] + t_acoustic[pick]
+                                if total < known or (total == known and t_graph[j] < t_graph[pick]):
+                                    pick = j
+                                k += 1
+                            e_state[write], e_node[write] = s, t_node[pick]
+                            e_graph[write], e_acoustic[write] = t_graph[pick], t_acoustic[pick]
+                            best = min(best, t_graph[pick] + t_acoustic[pick] + backward[s])
+                            write += 1
+                        if forward + best > cutoff:
+                            write = t_begin
+                            continue
+                        if num_tasks == len(task_begin):
+                            return TASKS_FULL, 0.0
+                        task_priority[num_tasks], task_source[num_tasks] = forward + best, target
+                        task_word[num_tasks] = this_word
+                        task_begin[num_tasks], task_end[num_tasks] = t_begin, write
+                        heap_size = _push(task_heap, heap_size, num_tasks, task_priority)
+                        num_tasks += 1
+                    num_elements = write
+            if source >= 0:
+                if num_initial == len(initial_begin):
+                    return TASKS_FULL, 0.0
+                found = num_initial
+                num_initial += 1
+                initial_table[slot] = found
+                initial_begin[found], initial_end[found], initial_base[found] = begin, end, base
+                initial_hash[found], initial_target[found] = key, target
+                initial_graph[found], initial_acoustic[found], initial_to[found] = m_graph, m_acoustic, m_base
+        if source >= 0:
+            if num_arcs == len(arc_source):
+                return ARCS_FULL, 0.0
+            arc_source[num_arcs], arc_word[num_arcs], arc_next[num_arcs] = source, word, initial_target[found]
+            arc_graph[num_arcs] = graph + initial_graph[found]
+            arc_acoustic[num_arcs] = acoustic + initial_acoustic[found]
+            # Its string: from the source's base to this subset's, then what closing adds.
+            arc_strings[num_arcs, 0], arc_strings[num_arcs, 1] = state_base[source], base
+            arc_strings[num_arcs, 2], arc_strings[num_arcs, 3] = initial_base[found], initial_to[found]
+            num_arcs += 1
+        counts[0], counts[1] = num_states, num_arcs
+        if heap_size == 0:
+            return DONE, cutoff
+        task, heap_size = _pop(task_heap, heap_size, task_priority)
+        if (max_states > 0 and num_states >= max_states) or (max_arcs > 0 and num_arcs >= max_arcs):
+            return LIMIT, task_priority[task]
+        source, word = task_source[task], task_word[task]
+        forward_source = state_forward[source]
+        begin, end = task_begin[task], task_end[task]
+
+
+@_njit
+def _best_finals(num_states, state_begin, state_end, state_forward, cutoff, e_state, e_node, e_graph, e_acoustic,
+                 final_graph, final_acoustic, final, out_graph, out_acoustic, out_node):  # fmt: skip
+    for s in range(num_states):
+        for i in range(state_begin[s], state_end[s]):
+            n = e_state[i]
+            if final[n] == np.inf:
+                continue
+            g, a = e_graph[i] + final_graph[n], e_acoustic[i] + final_acoustic[n]
+            if state_forward[s] + g + a > cutoff:
+                continue
+            total, known = g + a, out_graph[s] + out_acoustic[s]
+            if total < known or (total == known and g < out_graph[s]):
+                out_graph[s], out_acoustic[s], out_node[s] = g, a, e_node[i]
+
+
+@_njit
+def _spell(below, node, end, node_parent, node_label, labels):
+    # Write the labels from `below` (exclusive) down to `node` so that they end before `end`; returns where they begin.
+    while node != below:
+        end -= 1
+        labels[end] = node_label[node]
+        node = node_parent[node]
+    return end
+
+
+@_njit
+def _spell_all(ways, ends, node_parent, node_label, labels):
+    # ways (n, 2 or 4): pairs of nodes; the string of a row is that of its pairs, one after the other.
+    for i in range(len(ways)):
+        end = ends[i]
+        for k in range(ways.shape[1] - 2, -1, -2):
+            end = _spell(ways[i, k], ways[i, k + 1], end, node_parent, node_label, labels)
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(8, int(n - 1).bit_length())
+
+
+def run(lat, beam: float, options):
+    """(CompactLattice, beam reached) of a connected, topologically sorted lattice; as determinize.reference."""
+    if not _search.signatures:
+        announce(_search)
+    backward = backward_costs(lat)
+    best = float(backward[lat.start])
+    arrays = _inputs(lat, backward)
+    capacity = _first_capacity(lat)
+    limit = max(options.max_mem // 64, 4096) if options.max_mem > 0 else 1 << 40
+    while True:
+        store = _Store(capacity, lat.num_states)
+        status, reached = _search(
+            *arrays, best + beam, options.delta, options.max_states, options.max_arcs, store.powers, *store.arrays()
+        )
+        if status in (DONE, LIMIT):
+            break
+        name = {NODES_FULL: "nodes", ELEMENTS_FULL: "elements", TASKS_FULL: "tasks", STATES_FULL: "states",
+                ARCS_FULL: "arcs"}[status]  # fmt: skip
+        if capacity["nodes"] + capacity["elements"] >= limit:
+            # Best first: what is there is right as far as it goes.
+            reached = _last_priority(store, best)
+            break
+        capacity[name] *= 2
+        if name in ("elements", "tasks", "states", "arcs"):
+            capacity = {k: max(v, capacity[name] // 8 if k != "elements" else v) for k, v in capacity.items()}
+    clat = _output(lat, store, best + beam)
+    return clat, (beam if status == DONE else max(reached - best, 0.0))
+
+
+def _first_capacity(lat) -> dict:
+    n = max(lat.num_arcs, 256)
+    return {"nodes": 4 * n, "elements": 4 * n, "tasks": 2 * n, "states": n, "arcs": n}
+
+
+def _last_priority(store, best: float) -> float:
+    states, arcs = store.counts
+    if arcs == 0:
+        return best
+    forward = store.state_forward[store.arc_source[:arcs]]
+    return float(np.max(forward + store.arc_graph[:arcs] + store.arc_acoustic[:arcs], initial=best))
+
+
+def _inputs(lat, backward):
+    """Arcs by state, those without a word apart from those with one."""
+    source, word = lat.arc_source(), lat.olabel != 0
+    silent_arcs, spoken_arcs = np.flatnonzero(~word), np.flatnonzero(word)
+    silent = np.searchsorted(source[silent_arcs], np.arange(lat.num_states + 1))
+    spoken = np.searchsorted(source[spoken_arcs], np.arange(lat.num_states + 1))
+    return (
+        lat.start, silent, silent_arcs, spoken, spoken_arcs, lat.nextstate.astype(np.int64),
+        lat.ilabel.astype(np.int64), lat.olabel.astype(np.int64), np.float64(lat.graph_cost),
+        np.float64(lat.acoustic_cost), np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat),
+        backward,
+    )  # fmt: skip
+
+
+class _Store:
+    """Arrays of the search, allocated for given capacities."""
+
+    def __init__(self, capacity: dict, num_input: int):
+        nodes, elements, tasks, states, arcs = (capacity[k] for k in ("nodes", "elements", "tasks", "states", "arcs"))
+        self.node_parent, self.node_label = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+        self.node_depth, self.node_jump = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+        self.node_hash = np.empty(nodes, np.uint64)
+        self.node_table = np.full(2 * _power_of_two(nodes), -1, np.int32)
+        self.e_state, self.e_node = np.empty(elements, np.int32), np.empty(elements, np.int32)
+        self.e_graph, self.e_acoustic = np.empty(elements), np.empty(elements)
+        self.tasks = [np.empty(tasks)] + [np.empty(tasks, np.int64) for _ in range(5)]
+        self.initial = [np.full(2 * _power_of_two(tasks), -1, np.int64)]
+        self.initial += [np.empty(tasks, t) for t in (np.int64, np.int64, np.int64, np.uint64, np.int64)]
+        self.initial += [np.empty(tasks), np.empty(tasks), np.empty(tasks, np.int64)]
+        self.state_table = np.full(2 * _power_of_two(states), -1, np.int64)
+        self.state_begin, self.state_end, self.state_base = (np.empty(states, np.int64) for _ in range(3))
+        self.state_hash, self.state_forward = np.empty(states, np.uint64), np.empty(states)
+        self.arc_source, self.arc_word, self.arc_next = (np.empty(arcs, np.int64) for _ in range(3))
+        self.arc_graph, self.arc_acoustic = np.empty(arcs), np.empty(arcs)
+        self.arc_strings = np.empty((arcs, 4), np.int64)
+        self.counts = np.zeros(2, np.int64)
+        self.powers = np.full(num_input + 2, MULTIPLIER, np.uint64)
+        self.powers[0] = 1
+        with np.errstate(over="ignore"):
+            self.powers = np.cumprod(self.powers, dtype=np.uint64)
+
+    def arrays(self):
+        return (
+            self.node_parent, self.node_label, self.node_depth, self.node_jump, self.node_hash, self.node_table,
+            self.e_state, self.e_node, self.e_graph, self.e_acoustic, *self.tasks, *self.initial,
+            self.state_table, self.state_begin, self.state_end, self.state_base, self.state_hash, self.state_forward,
+            self.arc_source, self.arc_word, self.arc_next, self.arc_graph, self.arc_acoustic, self.arc_strings,
+            self.counts,
+        )  # fmt: skip
+
+
+def _output(lat, store: _Store, cutoff: float) -> CompactLattice:
+    num_states, num_arcs = (int(n) for n in store.counts)
+    final_graph, final_acoustic = np.full(num_states, INF), np.full(num_states, INF)
+    final_node = store.state_base[:num_states].copy()
+    _best_finals(
+        num_states, store.state_begin, store.state_end, store.state_forward, cutoff, store.e_state, store.e_node,
+        store.e_graph, store.e_acoustic, np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat),
+        final_graph, final_acoustic, final_node,
+    )  # fmt: skip
+    order = np.argsort(store.arc_source[:num_arcs], kind="stable")
+    offsets = np.searchsorted(store.arc_source[:num_arcs][order], np.arange(num_states + 1)).astype(np.int64)
+    strings = _strings(store, store.arc_strings[order])
+    final_strings = _strings(store, np.stack([store.state_base[:num_states], final_node], axis=1))
+    clat = CompactLattice(
+        0, offsets, store.arc_word[order].astype(np.int32), store.arc_graph[order], store.arc_acoustic[order],
+        store.arc_next[order].astype(np.int32), *strings, final_graph, final_acoustic, *final_strings,
+    )  # fmt: skip
+    return connect(clat)
+
+
+def _strings(store: _Store, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    depth = store.node_depth[ways].astype(np.int64)
+    length = np.sum(depth[:, 1::2] - depth[:, ::2], axis=1)
+    offsets = np.zeros(len(ways) + 1, np.int64)
+    np.cumsum(length, out=offsets[1:])
+    labels = np.empty(int(offsets[-1]), np.int32)
+    _spell_all(ways, offsets[1:].copy(), store.node_parent, store.node_label, labels)
+    return offsets, labels

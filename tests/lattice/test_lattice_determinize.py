@@ -1,0 +1,115 @@
+"""Determinization against enumeration of all paths; the compiled search against the readable one; golden lattices."""
+
+import numpy as np
+import pytest
+from lattice_oracles import all_paths, best_by_words, random_lattice
+
+from sidamo.io.errors import DataError
+from sidamo.io.lattice import INF, Lattice, to_text
+from sidamo.io.tables import SequentialReader
+from sidamo.lattice import determinize as det
+from sidamo.lattice.determinize_kernel import run as compiled
+from sidamo.lattice.ops import connect, prune
+
+OPTIONS = det.DeterminizeOptions()
+TOLERANCE = 5e-3  # subsets whose weights agree within 1/1024 are one
+
+
+def check_deterministic(clat):
+    for s in range(clat.num_states):
+        words = clat.label[clat.offsets[s] : clat.offsets[s + 1]]
+        assert np.all(words != 0)
+        assert len(set(words.tolist())) == len(words)
+
+
+@pytest.mark.parametrize("search", [det.reference, compiled])
+def test_all_pruning_off_keeps_the_weighted_language(search):
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        lat = connect(random_lattice(rng))
+        if lat.start < 0:
+            continue
+        clat, reached = search(lat, INF, OPTIONS)
+        assert reached == INF
+        check_deterministic(clat)
+        expected = best_by_words(lat)
+        found = all_paths(clat)
+        assert len(found) == len(expected)
+        costs = {}
+        for words, labels, graph, acoustic, _ in all_paths(lat):
+            costs.setdefault((words, labels), []).append(graph + acoustic)
+        for words, labels, graph, acoustic, _ in found:
+            assert graph + acoustic == pytest.approx(expected[words][0], abs=TOLERANCE)
+            # The string is that of a path with these words and this cost.
+            assert min(costs[words, labels]) == pytest.approx(expected[words][0], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("search", [det.reference, compiled])
+def test_beam_keeps_all_within_it_and_nothing_beyond(search):
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        lat = connect(random_lattice(rng, num_states=8, num_arcs=18))
+        if lat.start < 0:
+            continue
+        beam = rng.random() * 8
+        clat, _ = search(lat, beam, OPTIONS)
+        expected = best_by_words(lat)
+        best = min(cost for cost, *_ in expected.values())
+        found = {words: graph + acoustic for words, _, graph, acoustic, _ in all_paths(clat)}
+        for words, (cost, *_) in expected.items():
+            if cost < best + beam - TOLERANCE:
+                assert found[words] == pytest.approx(cost, abs=TOLERANCE)
+        for words, cost in found.items():  # arcs lie within the beam, so their combinations may lie somewhat beyond it
+            assert cost == pytest.approx(expected[words][0], abs=TOLERANCE)
+
+
+def test_compiled_and_reference_agree():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        lat = connect(random_lattice(rng, num_states=20, num_arcs=60, num_words=4))
+        if lat.start < 0:
+            continue
+        slow, fast = det.reference(lat, 6.0, OPTIONS)[0], compiled(lat, 6.0, OPTIONS)[0]
+        assert to_text(slow) == to_text(fast)
+
+
+def test_golden_raw_lattices(golden, monkeypatch):
+    for name in ("raw", "kd_raw"):
+        with SequentialReader(f"ark:{golden}/lat/{name}.ark", "lattice") as reader:
+            for key, lat in reader:
+                slow, _ = det.determinize(lat, 5.0, key=key)
+                with monkeypatch.context() as m:
+                    m.setattr(det, "COMPILE_FROM", 0)
+                    fast, _ = det.determinize(lat, 5.0, key=key)
+                assert to_text(slow) == to_text(fast)
+
+
+def test_tool_writes_what_kaldi_wrote(golden_copy, run):
+    done = run("lattice-determinize-pruned --acoustic-scale=1.0 --beam=5 ark:lat/raw.ark ark,t:tmp/det.txt", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert (golden_copy / "tmp/det.txt").read_text() == (golden_copy / "lat/raw_det.txt").read_text()
+
+
+def test_limits_shorten_the_beam_and_say_so(capsys):
+    rng = np.random.default_rng(4)
+    lat = random_lattice(rng, num_states=60, num_arcs=400, num_words=20)
+    whole, _ = det.determinize(lat, 12.0)
+    for options in (det.DeterminizeOptions(max_arcs=20), det.DeterminizeOptions(max_states=10)):
+        small, reached = det.determinize(lat, 12.0, options, key="utt7")
+        assert 0 < small.num_arcs < whole.num_arcs
+        assert reached < 12.0
+        assert "utt7" in capsys.readouterr().err
+        best = min(g + a for _, _, g, a, _ in all_paths(prune(whole, 0.0)))
+        assert min(g + a for _, _, g, a, _ in all_paths(small)) == pytest.approx(best, abs=TOLERANCE)
+
+
+def test_cycle_is_an_error_that_names_the_key():
+    lat = Lattice.from_arcs(2, 0, [0, 1], [1, 1], [1, 1], [1, 1], [0, 0], [1, 0], {1: (0, 0)})
+    with pytest.raises(DataError, match="utt3.*cycle"):
+        det.determinize(lat, 5.0, key="utt3")
+
+
+def test_nothing_reaches_the_end():
+    lat = Lattice.from_arcs(2, 0, [0], [1], [1], [1], [0], [1], {})
+    clat, _ = det.determinize(lat, 5.0)
+    assert clat.num_states == 0
