@@ -20,6 +20,7 @@ from sidamo.io.errors import DataError
 LOG2E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # ln 2 in two parts (Cody and Waite 1980)
 LEAST = np.float32(-87.0)  # e^-87 is the smallest normal float32
+TINY = np.float32(1e-36)  # softmax values below it may have met LEAST
 INF_BITS, NEGATIVE_INF_BITS = np.int32(0x7F800000), np.int32(-8388608)  # above each (as integers) lie its NaNs
 AGREEMENT = 1e-5  # in ln P(target), between frames
 VANISHED = 1e-250  # a share of the probability of all partial paths that float64 no longer carries safely
@@ -120,6 +121,15 @@ def _log_domain(logits, labels, skip, grad, want_grad):
     return -total
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _exact(row, out, column):
+    """out[column], the softmax of row, in float64: computed again where it is so small that float32 cut it off."""
+    if out[column] > TINY:
+        return np.float64(out[column])
+    best = np.argmax(row)
+    return np.exp(np.float64(row[column]) - np.float64(row[best])) * out[best]
+
+
 @numba.njit(cache=True)
 def _states(targets, blank):
     """Labels (S,) of the states blank, token, ..., blank, and 1.0 where a state may be entered from two before."""
@@ -177,7 +187,8 @@ def _backward(prob, skip, alpha, log_scale, labels, log_total, grad, blank):
     """
     frames, states = prob.shape
     ahead = np.zeros(states + 2)  # skip, shifted by two; zeros behind spare the tests at the end
-    ahead[: states - 2] = skip[2:] if states > 2 else skip[:0]
+    for s in range(states - 2):
+        ahead[s] = skip[s + 2]
     weighted, beta, gamma = np.zeros(states + 2), np.zeros(states), np.zeros(states)
     beta[states - 1] = 1.0
     if states > 1:
@@ -234,10 +245,10 @@ def _utterance(logits, targets, blank, grad, want_grad):
     for t in range(frames):
         out = grad[t] if want_grad else scratch
         bad |= _softmax_row(logits[t], out, power)
-        y, p_blank = prob[t], np.float64(out[blank])
+        y, p_blank = prob[t], _exact(logits[t], out, blank)
         for s in range(0, states - 1, 2):
             y[s] = p_blank
-            y[s + 1] = out[labels[s + 1]]
+            y[s + 1] = _exact(logits[t], out, labels[s + 1])
         y[states - 1] = p_blank
     if bad:
         grad[:] = np.nan
