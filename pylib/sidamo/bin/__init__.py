@@ -29,8 +29,8 @@ def run_tool(main, argv=None) -> int:
     """Runs main(argv) and returns the exit status.
 
     Statuses as in Kaldi: 255 for an error (DataError, OptionError, a defect of ours), 1 for a wrong call, 134 where
-    Kaldi asserts; 141 when the reader of our output has gone, 130 on an interrupt, 143 on SIGTERM (what was half written is
-    removed). The message goes to stderr as `ERROR (tool[sidamo]:function():file:line) message`.
+    Kaldi asserts; 141 when the reader of our output has gone, 130 on an interrupt, 143 on SIGTERM (what was half
+    written is removed). The message goes to stderr as `ERROR (tool[sidamo]:function():file:line) message`.
     """
     from sidamo.io import log
     from sidamo.io.errors import SidamoError, UsageError
