@@ -144,8 +144,8 @@ class Check:
         if self.options.spk_sort:
             self.check_speaker_order(pairs)
         inverse = [[utt, fields[0]] for fields in map(bytes.split, spk_lines) for utt in fields[1:]]
-        if inverse != pairs and sorted(inverse) != sorted(pairs):
-            different = {tuple(pair) for pair in pairs} ^ {tuple(pair) for pair in inverse}
+        different = {tuple(pair) for pair in pairs} ^ {tuple(pair) for pair in inverse}
+        if different:
             utt, spk = min(different)
             self.problem(
                 f"does not match utt2spk: {len(different)} differences, the first is '{show(utt)} {show(spk)}'",
@@ -153,7 +153,7 @@ class Check:
                 mend=f"utils/utt2spk_to_spk2utt.pl {self.name('utt2spk')} > {self.name('spk2utt')}",
             )
         elif inverse != pairs and self.options.spk_sort and not self.problems:
-            self.problem("its utterances are not in the order of utt2spk", "spk2utt", mend=self.fix)
+            self.problem("its utterances are not in the order of utt2spk, or not unique", "spk2utt", mend=self.fix)
         if len(spks) == 1 and len(utts) > 1:
             self.notes.append(f"{self.path} has only one speaker: what is normalized or split by speaker will suffer")
         return utts, spks
