@@ -138,12 +138,13 @@ def _read_text(stream, matrix: bool) -> np.ndarray:
 
 
 def _text_token(stream) -> bytes:
-    """Skips white space and returns the next word."""
+    """Skips white space and returns the next word; the white space after it stays."""
     word = b""
     while True:
-        byte = stream.read(1)
+        byte = stream.peek(1)[:1]
         if not byte or (byte.isspace() and word):
             return word
+        stream.read(1)
         if not byte.isspace():
             word += byte
 
@@ -229,9 +230,9 @@ def encode_vector(vector, binary: bool = True) -> list:
 def check_finite(array, what: str = "the matrix") -> None:
     """Raises DataError that names the first NaN or infinity of an array."""
     array = np.asarray(array)
-    # A sum is finite unless a summand is not (or it overflows): one cheap pass in the usual case.
-    if np.isfinite(np.sum(array, dtype=np.float64)):
-        return
+    with np.errstate(all="ignore"):  # a sum is finite unless a summand is not: one cheap pass in the usual case
+        if np.isfinite(np.sum(array, dtype=np.float64)):
+            return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         names = ("row", "column") if array.ndim == 2 else ("index",)

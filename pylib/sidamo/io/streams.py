@@ -193,11 +193,11 @@ class Output:
             self._open_file()
 
     def _open_file(self):
-        target = os.path.realpath(self.name)  # a link keeps pointing at the new content
-        if not os.path.exists(target) or os.path.isfile(target):
-            self._temp, self._target = f"{target}.tmp.{os.getpid()}", target
+        if not os.path.exists(self.name) or os.path.isfile(self.name):  # not a device, not >(command)
+            self._target = os.path.realpath(self.name)  # a link keeps pointing at the new content
+            self._temp = f"{self._target}.tmp.{os.getpid()}"
         try:
-            self._stream = open(self._temp or target, "wb", buffering=WRITE_BUFFER)  # noqa: SIM115
+            self._stream = open(self._temp or self.name, "wb", buffering=WRITE_BUFFER)  # noqa: SIM115
         except OSError as e:
             self._temp = None
             raise _os_error(e, self.name, "open for writing") from None
