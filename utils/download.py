@@ -7,7 +7,6 @@ Example: utils/download.py --sha256 c3f4…,3030… https://www.openslr.org/reso
 Further addresses after the file are mirrors, tried in turn. A file that is there and has the right sum is not fetched again.
 """
 
-import argparse
 import hashlib
 import os
 import pathlib
@@ -15,6 +14,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "pylib"))
+from sidamo.io import script  # noqa: E402
 
 BLOCK = 1 << 18  # bytes read at a time
 TIMEOUT = 30  # seconds without a byte
@@ -57,7 +59,7 @@ def show(have: int, expected: int | None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("--sha256", default="", help="the sum, or several with commas where several are in circulation")
     parser.add_argument("--tries", type=int, default=4, help="per address (default 4)")
     parser.add_argument("--wait", type=float, default=2.0, help="seconds before the second try; doubled each time (default 2)")

@@ -6,17 +6,17 @@ Writes  lines `<operation> <ref> <hyp> <count>` on standard output
 Example: utils/scoring/wer_ops_details.pl --special-symbol "***" < per_utt | sort -b -i -k 1,1 -k 4,4rn -k 2,2 -k 3,3
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "pylib"))
+from sidamo.io import script  # noqa: E402
 from sidamo.io.errors import SidamoError  # noqa: E402
 from sidamo.score.details import ops_lines, read_ref_hyp  # noqa: E402
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("--special-symbol", default="<eps>", help="stands for the empty word (default: <eps>)")
     parser.add_argument("--separator", default=";", help="taken for Kaldi's sake; not used")
     args = parser.parse_args()

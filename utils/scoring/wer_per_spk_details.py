@@ -6,11 +6,11 @@ Writes  a table on standard output
 Example: utils/scoring/wer_per_spk_details.pl data/test/utt2spk < exp/mono/decode/scoring_kaldi/wer_details/per_utt
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "pylib"))
+from sidamo.io import script  # noqa: E402
 from sidamo.io.errors import DataError, SidamoError  # noqa: E402
 from sidamo.score.details import per_spk_table, read_csid  # noqa: E402
 
@@ -30,7 +30,7 @@ def read_utt2spk(path: str) -> dict:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("utt2spk")
     parser.add_argument("--spk-field-width", type=int, default=15, help="width of the first column (default: 15)")
     parser.add_argument("--field-width", type=int, default=10, help="width of the other columns (default: 10)")

@@ -6,17 +6,17 @@ Writes  lines on standard output
 Example: align-text ark:ref.txt ark:hyp.txt ark,t:- | utils/scoring/wer_per_utt_details.pl
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "pylib"))
+from sidamo.io import script  # noqa: E402
 from sidamo.io.errors import SidamoError  # noqa: E402
 from sidamo.score.details import parse_alignment, per_utt_lines  # noqa: E402
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("--special-symbol", default="<eps>", help="stands for the empty word (default: <eps>)")
     parser.add_argument("--separator", default=";", help="between two pairs (default: ;)")
     for name in ("ref", "hyp", "ops", "csid"):

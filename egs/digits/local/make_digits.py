@@ -15,7 +15,6 @@ Each voice is made by a process of its own, so that the corpus is the same to th
 interrupt the rest is made.
 """
 
-import argparse
 import ctypes
 import json
 import multiprocessing
@@ -26,6 +25,7 @@ import sys
 import wave
 
 import numpy as np
+from sidamo.io import script
 
 RATE = 16000  # Hz, of what is written
 SYNTH_RATE = 22050  # Hz, of eSpeak NG's formant synthesizer
@@ -191,7 +191,7 @@ def write_tables(out: pathlib.Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("out", type=pathlib.Path, help="folder of the corpus")
     parser.add_argument("--seed", type=int, default=1, help="another seed, another corpus (default 1)")
     parser.add_argument("--nj", type=int, default=2, help="processes (default 2); no influence on what is written")

@@ -141,3 +141,20 @@ def run(main, script, argv):
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def argument_parser(doc):
+    """An argparse parser that shows ``doc`` as it stands and refuses an unknown option by naming the nearest one."""
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
+        def parse_known_args(self, args=None, namespace=None):
+            args = sys.argv[1:] if args is None else list(args)
+            for word in args[: args.index("--")] if "--" in args else args:
+                name = word.partition("=")[0]
+                if name.startswith("--") and name not in self._option_string_actions:
+                    near = nearest(name, [option for option in self._option_string_actions if option.startswith("--")])
+                    self.error(f"no such option: {name}; did you mean {near}?")
+            return super().parse_known_args(args, namespace)
+
+    return Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
