@@ -21,19 +21,31 @@ _NOT_FEATURES = {0: "a waveform", 5: "16-bit reflection coefficients", 10: "disc
 
 
 def read_htk(stream) -> HtkFeatures:
-    """Reads one HTK file; raises DataError for waveforms, discrete kinds, VQ and compressed features."""
+    """Reads one HTK file, compressed (_C) and with a checksum (_K) as well; the kind comes back without these two.
+
+    Raises DataError for waveforms, discrete symbols and vector-quantised features.
+    """
     count, period, size, kind = struct.unpack(">iiHH", read_exactly(stream, 12))
     if (kind & 0o77) in _NOT_FEATURES:
         raise DataError(f"the HTK file holds {_NOT_FEATURES[kind & 0o77]}, expected features")
-    if kind & (COMPRESSED | VQ):
-        raise DataError("compressed or vector-quantised HTK features are not supported", mend="HCopy without _C and _V")
-    if count < 0 or size % 4 or size == 0:
+    if kind & VQ:
+        raise DataError("vector-quantised HTK features are not supported", mend="HCopy to a target kind without _V")
+    compressed = bool(kind & COMPRESSED)
+    item = 2 if compressed else 4
+    if compressed:
+        count -= 4  # the header counts the two float vectors A and B as four frames of shorts
+    if count < 0 or size == 0 or size % item:
         raise DataError(f"not an HTK feature header: {count} frames of {size} bytes")
+    columns = size // item
+    scales = np.frombuffer(read_exactly(stream, 8 * columns), ">f4").reshape(2, columns) if compressed else None
     data = read_exactly(stream, count * size)
     if kind & CHECKSUM:
         read_exactly(stream, 2)
-    matrix = np.frombuffer(data, ">f4").astype(np.float32).reshape(count, size // 4)
-    return HtkFeatures(matrix, period, kind & ~CHECKSUM)
+    matrix = np.frombuffer(data, ">i2" if compressed else ">f4").astype(np.float32).reshape(count, columns)
+    if compressed:
+        with np.errstate(all="ignore"):
+            matrix = (matrix + scales[1]) / scales[0]
+    return HtkFeatures(matrix.astype(np.float32), period, kind & ~CHECKSUM & ~COMPRESSED)
 
 
 def encode_htk(features: HtkFeatures) -> list:
