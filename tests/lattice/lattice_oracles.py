@@ -1,7 +1,6 @@
 """Random small lattices and brute force over all their paths: the oracles of tests/lattice."""
 
 import numpy as np
-
 from sidamo.io.lattice import CompactLattice, Lattice
 
 
@@ -13,9 +12,8 @@ def random_lattice(rng, num_states=7, num_arcs=14, num_words=3, num_labels=3, ep
     olabel = rng.integers(1, num_words + 1, num_arcs) * (rng.random(num_arcs) > eps)
     finals = {int(s): tuple(rng.random(2) * 3) for s in rng.choice(num_states, 2, replace=False)}
     finals[num_states - 1] = tuple(rng.random(2) * 3)
-    return Lattice.from_arcs(
-        num_states, 0, source, ilabel, olabel, rng.random(num_arcs) * 4, rng.normal(size=num_arcs) * 4, nextstate, finals
-    )
+    graph, acoustic = rng.random(num_arcs) * 4, rng.normal(size=num_arcs) * 4
+    return Lattice.from_arcs(num_states, 0, source, ilabel, olabel, graph, acoustic, nextstate, finals)
 
 
 def random_compact(rng, num_states=6, num_arcs=12, num_words=4, frames_of_state=True) -> CompactLattice:
@@ -41,7 +39,8 @@ def all_paths(lat):
     def walk(state, words, labels, graph, acoustic, arcs):
         if lat.is_final()[state]:
             tail = tuple(lat.final_string(state).tolist()) if compact else ()
-            paths.append((words, labels + tail, graph + lat.final_graph[state], acoustic + lat.final_acoustic[state], arcs))
+            ends = graph + lat.final_graph[state], acoustic + lat.final_acoustic[state]
+            paths.append((words, labels + tail, *ends, arcs))
         for a in range(lat.offsets[state], lat.offsets[state + 1]):
             word = int(lat.label[a] if compact else lat.olabel[a])
             string = lat.string(a).tolist() if compact else [int(lat.ilabel[a])]

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from lattice_oracles import all_paths, best_by_words, random_lattice
-
+from lattice_oracles import all_paths, best_by_words, random_compact, random_lattice
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import INF, Lattice, to_text
 from sidamo.io.tables import SequentialReader
 from sidamo.lattice import determinize as det
 from sidamo.lattice.determinize_kernel import run as compiled
-from sidamo.lattice.ops import connect, prune
+from sidamo.lattice.ops import connect, prune, with_super_final
 
 OPTIONS = det.DeterminizeOptions()
 TOLERANCE = 5e-3  # subsets whose weights agree within 1/1024 are one
@@ -42,6 +41,21 @@ def test_all_pruning_off_keeps_the_weighted_language(search):
             assert graph + acoustic == pytest.approx(expected[words][0], abs=TOLERANCE)
             # The string is that of a path with these words and this cost.
             assert min(costs[words, labels]) == pytest.approx(expected[words][0], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("search", [det.reference, compiled])
+def test_compact_lattices_are_taken_as_they_are(search):
+    rng = np.random.default_rng(5)
+    for _ in range(100):
+        lat = with_super_final(connect(random_compact(rng)))
+        clat, _ = search(lat, INF, OPTIONS)
+        check_deterministic(clat)
+        expected = best_by_words(lat)
+        found = {words: (graph + acoustic, labels) for words, labels, graph, acoustic, _ in all_paths(clat)}
+        assert found.keys() == expected.keys()
+        for words, (cost, labels) in found.items():
+            assert cost == pytest.approx(expected[words][0], abs=TOLERANCE)
+            assert len(labels) == len(expected[words][1])
 
 
 @pytest.mark.parametrize("search", [det.reference, compiled])
@@ -85,7 +99,8 @@ def test_golden_raw_lattices(golden, monkeypatch):
 
 
 def test_tool_writes_what_kaldi_wrote(golden_copy, run):
-    done = run("lattice-determinize-pruned --acoustic-scale=1.0 --beam=5 ark:lat/raw.ark ark,t:tmp/det.txt", cwd=golden_copy)
+    command = "lattice-determinize-pruned --acoustic-scale=1.0 --beam=5 ark:lat/raw.ark ark,t:tmp/det.txt"
+    done = run(command, cwd=golden_copy)
     assert done.returncode == 0, done.stderr
     assert (golden_copy / "tmp/det.txt").read_text() == (golden_copy / "lat/raw_det.txt").read_text()
 

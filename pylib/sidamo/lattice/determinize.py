@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sidamo.io import log
-from sidamo.io.lattice import INF, CompactLattice, Lattice, empty_compact_lattice, to_lattice, top_sort
-from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, prune
+from sidamo.io.lattice import INF, CompactLattice, empty_compact_lattice, top_sort
+from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, forward_costs, prune, with_super_final
 
 COMPILE_FROM = 60_000  # arcs seen so far: by then the half second that loading the compiled kernel costs is due
 MAX_RETRIES = 10
@@ -41,18 +41,20 @@ class DeterminizeOptions:
     )
 
 
-def determinize(lat: Lattice, beam: float = INF, options=DeterminizeOptions(), key: str | None = None):  # noqa: B008
-    """Determinize a state-level lattice, keeping what lies within `beam` of the best path.
+def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str | None = None):  # noqa: B008
+    """Determinize a lattice on its words, keeping what lies within `beam` of the best path.
 
-    lat : Lattice (a CompactLattice is spelled out first), any topological order, acyclic
+    lat : Lattice or CompactLattice, acyclic
     Returns (CompactLattice, beam reached): the second is less than `beam` where max_mem, max_arcs or max_states cut
     the search short. Empty where no path reaches a final state.
     Raises DataError where the lattice has a cycle.
     """
     global _arcs_seen
-    lat = connect(to_lattice(lat))
+    lat = connect(lat)
     if lat.start < 0:
         return empty_compact_lattice(), beam
+    if isinstance(lat, CompactLattice) and lat.final_string_length.any():
+        lat = with_super_final(lat)
     lat = top_sort(lat, key)
     if beam < INF:
         lat = prune(lat, beam, key)
@@ -78,10 +80,17 @@ def determinize(lat: Lattice, beam: float = INF, options=DeterminizeOptions(), k
     return clat, min(beam, reached)
 
 
+def words_and_strings(lat):
+    """Per arc its word, int32 (A,), and its string of labels, packed as offsets, int64 (A+1,), and labels, int32."""
+    if isinstance(lat, CompactLattice):
+        return lat.label, lat.string_offsets, lat.strings
+    offsets = np.zeros(lat.num_arcs + 1, np.int64)
+    np.cumsum(lat.ilabel != 0, out=offsets[1:])
+    return lat.olabel, offsets, lat.ilabel[lat.ilabel != 0]
+
+
 def _longest(lat) -> float:
     """Highest finite forward plus backward cost of an arc: an upper bound for a useful beam."""
-    from sidamo.lattice.ops import forward_costs
-
     through = forward_costs(lat)[0][lat.arc_source()] + arc_cost(lat) + backward_costs(lat)[lat.nextstate]
     return float(np.max(through[np.isfinite(through)], initial=0.0))
 
@@ -136,7 +145,7 @@ class _Subsets:
         return tuple(sorted((s, w[2]) for s, w in elements.items()))
 
 
-def reference(lat: Lattice, beam: float, options: DeterminizeOptions):
+def reference(lat, beam: float, options: DeterminizeOptions):
     """(CompactLattice, beam reached) of a connected, topologically sorted lattice."""
     search = _Search(lat, beam, options)
     reached = search.run()
@@ -151,12 +160,15 @@ class _Search:
         self.best = self.backward[lat.start]
         self.cutoff = self.best + beam
         self.has_word = np.zeros(lat.num_states, bool)
-        self.has_word[lat.arc_source()[lat.olabel != 0]] = True
+        words, offsets, labels = words_and_strings(lat)
+        self.has_word[lat.arc_source()[words != 0]] = True
         self.initial, self.minimal = _Subsets(options.delta), _Subsets(options.delta)
         self.states: list[_State] = []
         self.queue, self.births = [], 0
-        columns = (lat.olabel, lat.nextstate, lat.graph_cost, lat.acoustic_cost, lat.ilabel)
-        rows = list(zip(*(c.tolist() for c in columns)))
+        labels, ends = labels.tolist(), offsets.tolist()
+        strings = [tuple(labels[a:b]) for a, b in zip(ends[:-1], ends[1:])]
+        columns = (words, lat.nextstate, lat.graph_cost, lat.acoustic_cost)
+        rows = list(zip(*(c.tolist() for c in columns), strings))
         self.arcs_of = [rows[a:b] for a, b in zip(lat.offsets[:-1].tolist(), lat.offsets[1:].tolist())]
 
     def run(self) -> float:
@@ -185,10 +197,10 @@ class _Search:
         while heap:
             state = heapq.heappop(heap)
             weight = closed[state]
-            for word, following, graph, acoustic, label in self.arcs_of[state]:
+            for word, following, graph, acoustic, string in self.arcs_of[state]:
                 if word != 0:
                     continue
-                new = _times(weight, (graph, acoustic, (label,) if label else ()))
+                new = _times(weight, (graph, acoustic, string))
                 if following not in closed:
                     heapq.heappush(heap, following)
                     closed[following] = new
@@ -218,10 +230,10 @@ class _Search:
         self.minimal.add(elements, number)
         by_word: dict[int, dict] = {}
         for state in sorted(elements):
-            for word, following, graph, acoustic, label in self.arcs_of[state]:
+            for word, following, graph, acoustic, string in self.arcs_of[state]:
                 if word == 0:
                     continue
-                new = _times(elements[state], (graph, acoustic, (label,) if label else ()))
+                new = _times(elements[state], (graph, acoustic, string))
                 subset = by_word.setdefault(word, {})
                 if following not in subset or _better(new, subset[following]):
                     subset[following] = new

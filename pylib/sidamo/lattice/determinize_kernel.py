@@ -14,8 +14,9 @@ import numba
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice
+from sidamo.lattice.determinize import words_and_strings
 from sidamo.lattice.kernels import announce
-from sidamo.lattice.ops import backward_costs, connect, final_cost
+from sidamo.lattice.ops import backward_costs, connect, final_cost, viterbi
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
@@ -155,8 +156,8 @@ def _pop(heap, size, priority):
 
 @_njit
 def _search(
-    start, silent, silent_arcs, spoken, spoken_arcs, nextstate, ilabel, olabel, graph_cost, acoustic_cost,
-    final_graph, final_acoustic, final, backward, cutoff, delta, max_states, max_arcs, powers,
+    start, silent, silent_arcs, spoken, spoken_arcs, nextstate, words, string_offsets, strings,
+    graph_cost, acoustic_cost, final_graph, final_acoustic, final, backward, cutoff, delta, max_states, max_arcs, powers,
     node_parent, node_label, node_depth, node_jump, node_hash, node_table,
     e_state, e_node, e_graph, e_acoustic,
     task_priority, task_source, task_word, task_begin, task_end, task_heap,
@@ -226,9 +227,9 @@ def _search(
                         if total > known or (total == known and g >= c_graph[n]):
                             continue
                     node = c_node[s]
-                    if ilabel[a] != 0:
+                    for p in range(string_offsets[a], string_offsets[a + 1]):
                         node, num_nodes = _child(
-                            node, ilabel[a], num_nodes,
+                            node, strings[p], num_nodes,
                             node_parent, node_label, node_depth, node_jump, node_hash, node_table,
                         )  # fmt: skip
                         if node < 0:
@@ -278,9 +279,9 @@ def _search(
                         if num_elements == len(e_state):
                             return ELEMENTS_FULL, 0.0
                         node = e_node[i]
-                        if ilabel[a] != 0:
+                        for p in range(string_offsets[a], string_offsets[a + 1]):
                             node, num_nodes = _child(
-                                node, ilabel[a], num_nodes,
+                                node, strings[p], num_nodes,
                                 node_parent, node_label, node_depth, node_jump, node_hash, node_table,
                             )  # fmt: skip
                             if node < 0:
@@ -294,7 +295,7 @@ def _search(
                     word_key = np.empty(n, np.int64)
                     for k in range(n):
                         a = e_state[first + k]
-                        word_key[k] = np.int64(olabel[a]) * num_input + nextstate[a]
+                        word_key[k] = np.int64(words[a]) * num_input + nextstate[a]
                     word_order = np.argsort(word_key, kind="mergesort")
                     t_node, t_graph = e_node[first:num_elements].copy(), e_graph[first:num_elements].copy()
                     t_acoustic = e_acoustic[first:num_elements].copy()
@@ -404,10 +405,10 @@ def run(lat, beam: float, options):
     backward = backward_costs(lat)
     best = float(backward[lat.start])
     arrays = _inputs(lat, backward)
-    capacity = _first_capacity(lat)
+    capacity, longest = _first_capacity(lat), _longest_string(lat)
     limit = max(options.max_mem // 64, 4096) if options.max_mem > 0 else 1 << 40
     while True:
-        store = _Store(capacity, lat.num_states)
+        store = _Store(capacity, longest)
         status, reached = _search(
             *arrays, best + beam, options.delta, options.max_states, options.max_arcs, store.powers, *store.arrays()
         )
@@ -428,7 +429,8 @@ def run(lat, beam: float, options):
 
 def _first_capacity(lat) -> dict:
     n = max(lat.num_arcs, 256)
-    return {"nodes": 4 * n, "elements": 4 * n, "tasks": 2 * n, "states": n, "arcs": n}
+    nodes = 4 * n + 2 * len(words_and_strings(lat)[2])
+    return {"nodes": nodes, "elements": 4 * n, "tasks": 2 * n, "states": n, "arcs": n}
 
 
 def _last_priority(store, best: float) -> float:
@@ -441,22 +443,29 @@ def _last_priority(store, best: float) -> float:
 
 def _inputs(lat, backward):
     """Arcs by state, those without a word apart from those with one."""
-    source, word = lat.arc_source(), lat.olabel != 0
-    silent_arcs, spoken_arcs = np.flatnonzero(~word), np.flatnonzero(word)
+    source, (words, string_offsets, strings) = lat.arc_source(), words_and_strings(lat)
+    silent_arcs, spoken_arcs = np.flatnonzero(words == 0), np.flatnonzero(words)
     silent = np.searchsorted(source[silent_arcs], np.arange(lat.num_states + 1))
     spoken = np.searchsorted(source[spoken_arcs], np.arange(lat.num_states + 1))
     return (
-        lat.start, silent, silent_arcs, spoken, spoken_arcs, lat.nextstate.astype(np.int64),
-        lat.ilabel.astype(np.int64), lat.olabel.astype(np.int64), np.float64(lat.graph_cost),
-        np.float64(lat.acoustic_cost), np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat),
-        backward,
+        lat.start, silent, silent_arcs, spoken, spoken_arcs, lat.nextstate.astype(np.int64), words.astype(np.int64),
+        string_offsets, strings.astype(np.int64), np.float64(lat.graph_cost), np.float64(lat.acoustic_cost),
+        np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat), backward,
     )  # fmt: skip
+
+
+def _longest_string(lat) -> int:
+    """Labels on the path with the most of them."""
+    length = -np.float64(np.diff(words_and_strings(lat)[1]))
+    most, back = np.full(lat.num_states, INF), np.full(lat.num_states, -1, np.int64)
+    viterbi(lat.offsets, lat.nextstate, length, lat.start, most, back, steps=3 * lat.num_arcs)
+    return int(-most[np.isfinite(most)].min(initial=0.0))
 
 
 class _Store:
     """Arrays of the search, allocated for given capacities."""
 
-    def __init__(self, capacity: dict, num_input: int):
+    def __init__(self, capacity: dict, longest: int):
         nodes, elements, tasks, states, arcs = (capacity[k] for k in ("nodes", "elements", "tasks", "states", "arcs"))
         self.node_parent, self.node_label = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
         self.node_depth, self.node_jump = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
@@ -475,7 +484,7 @@ class _Store:
         self.arc_graph, self.arc_acoustic = np.empty(arcs), np.empty(arcs)
         self.arc_strings = np.empty((arcs, 4), np.int64)
         self.counts = np.zeros(2, np.int64)
-        self.powers = np.full(num_input + 2, MULTIPLIER, np.uint64)
+        self.powers = np.full(longest + 2, MULTIPLIER, np.uint64)
         self.powers[0] = 1
         with np.errstate(over="ignore"):
             self.powers = np.cumprod(self.powers, dtype=np.uint64)

@@ -14,7 +14,7 @@ import numpy as np
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import CompactLattice, top_sort
 from sidamo.lattice.kernels import kernel
-from sidamo.lattice.ops import arc_cost, best_path, connect, rounded, state_times
+from sidamo.lattice.ops import arc_cost, best_path, connect, rounded, state_times, with_super_final
 
 DELTA = float(np.float32(1e-5))  # prefers, among alignments of equal cost, those that use fewer insertions
 MAX_ITERATIONS = 100
@@ -180,23 +180,6 @@ class _Stats:
                 bin_times[-1] = (bin_times[-1][0], begin)
             bin_times.append((begin, end))
         return sausage, times, bin_times
-
-
-def with_super_final(clat: CompactLattice) -> CompactLattice:
-    """The lattice with one final state without costs: final costs and strings become epsilon arcs to it."""
-    final = np.flatnonzero(clat.is_final())
-    only = final[0] if len(final) == 1 else -1
-    if only >= 0 and clat.final_graph[only] == clat.final_acoustic[only] == 0 and not clat.final_string_length[only]:
-        return clat
-    n = clat.num_states
-    strings = [clat.string(a) for a in range(clat.num_arcs)] + [clat.final_string(s) for s in final]
-    zeros = np.zeros(len(final), np.int32)
-    return CompactLattice.from_arcs(
-        n + 1, clat.start, np.concatenate([clat.arc_source(), final]), np.concatenate([clat.label, zeros]),
-        np.concatenate([clat.graph_cost, clat.final_graph[final]]),
-        np.concatenate([clat.acoustic_cost, clat.final_acoustic[final]]),
-        np.concatenate([clat.nextstate, zeros + n]), strings, {n: (0.0, 0.0, [])},
-    )  # fmt: skip
 
 
 def _with_epsilons(words) -> np.ndarray:

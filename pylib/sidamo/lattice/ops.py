@@ -93,7 +93,7 @@ def arc_cost(lat) -> np.ndarray:
 
 
 @kernel
-def _forward(offsets, nextstate, cost, start, best, back):
+def viterbi(offsets, nextstate, cost, start, best, back):
     # best[next] = min over arcs of best[source] + cost; back holds the arc (the first of equals).
     best[start] = 0.0
     for s in range(len(best)):
@@ -124,7 +124,7 @@ def forward_costs(lat) -> tuple[np.ndarray, np.ndarray]:
     The lattice must be sorted topologically.
     """
     best, back = np.full(lat.num_states, INF), np.full(lat.num_states, -1, np.int64)
-    _forward(lat.offsets, lat.nextstate, arc_cost(lat), lat.start, best, back, steps=3 * lat.num_arcs)
+    viterbi(lat.offsets, lat.nextstate, arc_cost(lat), lat.start, best, back, steps=3 * lat.num_arcs)
     return best, back
 
 
@@ -272,6 +272,52 @@ def drop_strings_of_nonfinal(clat: CompactLattice) -> CompactLattice:
     kept = np.repeat(final, length)
     offsets = np.concatenate([[0], np.cumsum(np.where(final, length, 0))]).astype(np.int64)
     return replace(clat, final_strings=clat.final_strings[kept], final_string_offsets=offsets)
+
+
+def with_super_final(clat: CompactLattice) -> CompactLattice:
+    """The lattice with one final state without costs: final costs and strings become epsilon arcs to it."""
+    final = np.flatnonzero(clat.is_final())
+    only = final[0] if len(final) == 1 else -1
+    if only >= 0 and clat.final_graph[only] == clat.final_acoustic[only] == 0 and not clat.final_string_length[only]:
+        return clat
+    n = clat.num_states
+    strings = [clat.string(a) for a in range(clat.num_arcs)] + [clat.final_string(s) for s in final]
+    zeros = np.zeros(len(final), np.int32)
+    return CompactLattice.from_arcs(
+        n + 1, clat.start, np.concatenate([clat.arc_source(), final]), np.concatenate([clat.label, zeros]),
+        np.concatenate([clat.graph_cost, clat.final_graph[final]]),
+        np.concatenate([clat.acoustic_cost, clat.final_acoustic[final]]),
+        np.concatenate([clat.nextstate, zeros + n]), strings, {n: (0.0, 0.0, [])},
+    )  # fmt: skip
+
+
+def union(first: CompactLattice, second: CompactLattice) -> CompactLattice:
+    """Paths of either lattice; a new start leads to both by epsilon arcs."""
+    present = [lat for lat in (first, second) if lat.start >= 0]
+    if len(present) < 2:
+        return present[0] if present else first
+    shifts = np.cumsum([1, first.num_states])
+    joined = {
+        name: np.concatenate([getattr(lat, name) for lat in present])
+        for name in ("label", "graph_cost", "acoustic_cost", "strings", "final_strings")
+    }
+    offsets = np.concatenate([[0], 2 + first.offsets, 2 + first.num_arcs + second.offsets[1:]])
+    nextstate = np.concatenate([lat.nextstate + shift for lat, shift in zip(present, shifts)])
+    zero = np.zeros(2, np.int32)
+
+    def run_on(a, b):
+        return np.concatenate([a, a[-1] + b[1:]])
+
+    return CompactLattice(
+        0, offsets, np.concatenate([zero, joined["label"]]), np.concatenate([zero, joined["graph_cost"]]),
+        np.concatenate([zero, joined["acoustic_cost"]]),
+        np.concatenate([np.add([first.start, second.start], shifts), nextstate]).astype(np.int32),
+        np.concatenate([zero, run_on(first.string_offsets, second.string_offsets)]).astype(np.int64), joined["strings"],
+        np.concatenate([[INF], first.final_graph, second.final_graph]),
+        np.concatenate([[INF], first.final_acoustic, second.final_acoustic]),
+        np.concatenate([[0], run_on(first.final_string_offsets, second.final_string_offsets)]).astype(np.int64),
+        joined["final_strings"],
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- times and depth
