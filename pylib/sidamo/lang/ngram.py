@@ -100,7 +100,8 @@ class TextNumbers:
     def __init__(self, path: str, has_keys: bool, vocabulary: list[bytes] | None, tmp_dir: str | None = None):
         self.path, self.has_keys = path, has_keys
         fixed = vocabulary is not None
-        self.ids: dict[bytes, int] = {word: k for k, word in enumerate([*SPECIAL, *dict.fromkeys(vocabulary or ())])}
+        known = dict.fromkeys([*SPECIAL, *(vocabulary or ())])
+        self.ids: dict[bytes, int] = {word: k for k, word in enumerate(known)}
         if not fixed:
             self.ids = defaultdict(itertools.count(len(SPECIAL)).__next__, self.ids)
         self.ids[END_OF_LINE] = EOS
