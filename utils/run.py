@@ -15,7 +15,7 @@
 #
 # Options:
 #   --max-jobs-run N (or -tc N)   at most N jobs at once; default: the number of processors (of GPUs with --gpu)
-#   --gpu N                       if above 0, at most as many jobs at once as nvidia-smi lists GPUs
+#   --gpu N                       GPUs a job; as many at once as that allows, each told its own (CUDA_VISIBLE_DEVICES)
 #   --pick all|failed|incomplete|none   which jobs to run, by their existing logs, as in Kaldi; default all
 #   --resume true|false           whether a restart leaves out finished jobs, see below; default true
 #   --mem X, --num-threads N, --time T, --config F, -V, -sync y, -l X, -q X, -pe X N   for grid engines; ignored
@@ -169,20 +169,30 @@ def print_help():
             print(line[2:].rstrip("\n"))
 
 
-def count_slots(options):
-    """How many jobs may run at once, where --max-jobs-run does not say."""
-    if options.max_jobs_run:
-        return options.max_jobs_run
-    if options.gpu:
-        import subprocess
+def find_gpus(options):
+    """Splits the machine's GPUs into groups of what a job wants; [""] where there are none: one job at a time."""
+    import subprocess
 
+    devices = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if not devices:
         try:
             listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
         except OSError:
             listing = ""
-        if not listing.strip():
-            warn("Warning: nvidia-smi lists no GPU; running one job at a time")
-        return max(1, len(listing.splitlines()))
+        devices = [str(number) for number, line in enumerate(listing.splitlines()) if line.startswith("GPU")]
+    if len(devices) < options.gpu:
+        warn(f"Warning: a job wants {options.gpu} GPUs, nvidia-smi lists {len(devices)}; running one job at a time")
+        return [",".join(devices)]
+    starts = range(0, len(devices) - options.gpu + 1, options.gpu)
+    return [",".join(devices[start : start + options.gpu]) for start in starts]
+
+
+def count_slots(options, gpus):
+    """How many jobs may run at once, where --max-jobs-run does not say."""
+    if options.max_jobs_run:
+        return options.max_jobs_run
+    if options.gpu:
+        return len(gpus)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = len(options.jobs)
     return jobs if jobs < 1.4 * processors else processors  # run.pl's rule: no small rest to wait for
@@ -361,7 +371,7 @@ def start_guardian():
         os._exit(0)
 
 
-def start_job(command, log, guardian):
+def start_job(command, log, guardian, gpus):
     """Starts bash on the command in a process group of its own, its output going to the log; returns its process id."""
     os.makedirs(os.path.dirname(log) or ".", exist_ok=True)
     with open(log, "w", errors="surrogateescape") as out:
@@ -380,6 +390,8 @@ def start_job(command, log, guardian):
         output = os.open(log, os.O_WRONLY | os.O_APPEND)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        if gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus
         if len(os.fsencode(script)) < 100_000:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.execvp("bash", ["bash", "-c", script])
@@ -465,17 +477,21 @@ def run_all(options):
     if finished.active and statuses:
         warn(f"{len(statuses)} of {len(options.jobs)} jobs had finished before the restart; running the others")
     guardian = start_guardian()
-    slots = count_slots(options)
+    gpus = find_gpus(options) if options.gpu else []
+    slots = count_slots(options, gpus)
     while (waiting or running) and not stopped:
         while waiting and len(running) < slots and not stopped:
             job = waiting.pop(0)
             log, command = at_job(options, job)
             finished.forget(log)
             before = finished.before(command)
-            running[start_job(command, log, guardian)] = (job, log, command, time.time(), before)
+            # The group of GPUs that fewest of the running jobs have (none, unless --max-jobs-run asks for more).
+            taken = [entry[-1] for entry in running.values()]
+            mine = min(gpus, key=taken.count, default="")
+            running[start_job(command, log, guardian, mine)] = (job, log, command, time.time(), before, mine)
         process, status = os.waitpid(-1, os.WNOHANG)
         if process in running:
-            job, log, command, started, before = running.pop(process)
+            job, log, command, started, before, _ = running.pop(process)
             os.write(guardian, b"-%d\n" % process)
             finish_log(log, status, started)
             statuses[job] = status

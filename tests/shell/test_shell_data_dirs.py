@@ -543,6 +543,21 @@ def test_durations_by_headers_and_by_pipes(call, tmp_path):
     assert read(tmp_path / "w", "reco2dur") == "a 1.5\nb 2.125\nc 0.5\n"
 
 
+def test_a_perturbed_directory_can_be_read(call, tmp_path):
+    """The pipes in wav.scp run, and what comes out lasts as long as utt2dur says."""
+    for name, seconds in (("a", 1.5), ("b", 2.125)):
+        write_wave(tmp_path / f"{name}.wav", seconds)
+    write(tmp_path / "w", utt2spk="a a\nb b\n", spk2utt="a a\nb b\n", wav_scp="a a.wav\nb cat b.wav |\n")
+    ok(call("perturb_data_dir_speed.sh", "0.9", "w", "p"))
+    promised = read(tmp_path / "p", "utt2dur")
+    ok(call("perturb_data_dir_volume.sh", "p"))
+    (tmp_path / "p/utt2dur").unlink()
+    ok(call("get_utt2dur.sh", "p"))
+    for line, measured in zip(promised.splitlines(), read(tmp_path / "p", "utt2dur").splitlines()):
+        assert line.split()[0] == measured.split()[0]
+        assert float(measured.split()[1]) == pytest.approx(float(line.split()[1]), abs=2e-3)
+
+
 def test_durations_of_segments(call, tmp_path):
     ok(call("get_utt2dur.sh", "seg"))
     assert read(tmp_path / "seg", "utt2dur") == "a-1 1.5\na-2 1.75\nb-1 2.5\n"

@@ -88,11 +88,33 @@ def test_queue_options_are_accepted(run_pl):
 def test_at_most_so_many_jobs_at_once(run_pl, tmp_path):
     (tmp_path / "job.sh").write_text("echo + >> t; sleep 0.1; echo - >> t")
     run_pl("--max-jobs-run", "2", "JOB=1:6", "l.JOB.log", "bash", "job.sh")
+    assert most_at_once(tmp_path / "t") == 2
+
+
+@pytest.mark.parametrize(
+    "gpus, gpu, expected", [(2, 1, {"0", "1"}), (4, 2, {"0,1", "2,3"}), (1, 1, {"0"}), (0, 1, {""})]
+)
+def test_each_job_has_its_own_gpus(run_pl, tmp_path, gpus, gpu, expected):
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\n" + "".join(f"echo 'GPU {n}: H200 (UUID: GPU-x)'\n" for n in range(gpus)))
+    smi.chmod(0o755)
+    (tmp_path / "job.sh").write_text('echo + >> t; echo "$CUDA_VISIBLE_DEVICES" > "gpu.$1"; sleep 0.2; echo - >> t')
+    path = {"PATH": f"{smi.parent}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": ""}
+    done = run_pl("--gpu", gpu, "JOB=1:4", "l.JOB.log", "bash", "job.sh", "JOB", env=path)
+    assert done.returncode == 0, done.stderr
+    assert {(tmp_path / f"gpu.{job}").read_text().strip() for job in range(1, 5)} == expected
+    assert ("lists 0" in done.stderr) == (gpus == 0)
+    assert most_at_once(tmp_path / "t") == len(expected)
+
+
+def most_at_once(path):
+    """Largest number of jobs that were between their + and their -."""
     depth, deepest = 0, 0
-    for line in (tmp_path / "t").read_text().split():
+    for line in path.read_text().split():
         depth += 1 if line == "+" else -1
         deepest = max(deepest, depth)
-    assert deepest == 2
+    return deepest
 
 
 def test_failures_are_counted_and_shown(run_pl):

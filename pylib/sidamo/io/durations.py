@@ -111,7 +111,7 @@ def from_recordings(data, out, nj, cmd, read_entire_file, permissive):
         if seconds is None:
             others.append((reco, rxfilename))
         else:
-            known.append((reco, f"{seconds:.6g}".encode()))
+            known.append((reco, f"{seconds:.7g}".encode()))  # the precision of Kaldi's binaries
     if others:
         known += measure(data, others, nj, cmd, read_entire_file, permissive)
     missing = {reco for reco, _ in pairs} - {reco for reco, _ in known}
