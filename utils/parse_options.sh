@@ -163,9 +163,14 @@ _po_config() {
   done < "$1")"
 }
 
-_po_script=$0
-if [ ! -f "$_po_script" ] || [ ! -r "$_po_script" ]; then _po_script=${BASH_SOURCE[1]:-/dev/null}; fi
-if [ ! -r "$_po_script" ]; then _po_script=/dev/null; fi
+# The text of the script: $0 may be relative to the directory it was called from, and a recipe goes to its own first.
+_po_script=/dev/null
+for _po_name in "$0" "${OLDPWD:-.}/$0" "${BASH_SOURCE[1]:-}" "./${0##*/}"; do
+  if [ -f "$_po_name" ] && [ -r "$_po_name" ]; then
+    _po_script=$_po_name
+    break
+  fi
+done
 _po_known=''
 _po_options=()
 _po_values=()

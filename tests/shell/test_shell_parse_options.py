@@ -122,6 +122,17 @@ def test_help_is_the_header_or_the_help_message(script, tmp_path):
     assert (done.returncode, done.stdout) == (0, "How to\nuse it\n")
 
 
+def test_a_script_that_goes_to_its_own_directory_has_its_help(tmp_path):
+    (tmp_path / "egs").mkdir()
+    path = tmp_path / "egs" / "run.sh"
+    path.write_text(SCRIPT.replace("nj=4", 'cd "$(dirname "$0")"\nnj=4'))
+    for folder, name in ((tmp_path, "egs/run.sh"), (tmp_path / "egs", "./run.sh"), (tmp_path, path)):
+        done = subprocess.run(["bash", name, "--help"], cwd=folder, capture_output=True, text=True)
+        assert (done.returncode, done.stdout[:15]) == (0, "Does something.")
+        done = subprocess.run(["bash", name, "--max"], cwd=folder, capture_output=True, text=True)
+        assert "did you mean --max-active?" in done.stderr
+
+
 def test_kaldi_scripts_without_strict_mode_work(tmp_path):
     path = tmp_path / "kaldi.sh"
     path.write_text(f'x=1\n. {ROOT}/utils/parse_options.sh || exit 1;\necho "$x $*"\n')
