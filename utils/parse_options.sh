@@ -62,8 +62,12 @@ _po_distance() {
 
 # _po_refuse NAME WHERE: there is no such option; names the nearest one and stops the script.
 _po_refuse() {
-  local candidate nearest='' smallest=1000
-  for candidate in $_po_known config help; do
+  local candidate nearest='' smallest=1000 others=''
+  # Options may also come from a file that the script sources (stage, from utils/stages.sh).
+  for candidate in $(compgen -v); do
+    case $candidate in [a-z]*) if _po_is_option "$candidate"; then others+=" $candidate"; fi ;; esac
+  done
+  for candidate in $_po_known config help $others; do
     _po_distance "$1" "$candidate"
     # What is a part of the other is near, however long the rest: --max for --max-active.
     case $candidate in *"$1"*) if [ ${#1} -gt 1 ] && ((_po_d > 2)); then _po_d=2; fi ;; esac
