@@ -12,7 +12,7 @@
 #   --train-config FILE       options of train-ctc (--network=..., see train-ctc --help); default conf/train_tdnn.conf
 #   --train-opts "..."        further options of train-ctc, which win over the file's
 #   --cmvn-opts "..."         options of apply-cmvn; default "--norm-means=true --norm-vars=true"
-#   --oov "<unk>"             words outside the lexicon train as this word (utterances drop out where it is "")
+#   --oov ""                  words outside the lexicon train as this word; default: that of <lang-dir>/oov.txt
 #   --num-epochs N --network NAME --seed N --subsampling N --init-model FILE   short for the same in --train-opts
 #   --num-threads 0           threads of the trainer; 0: all cores
 #   --num-processes 1         processes on this machine (one a GPU), started by torchrun
@@ -26,7 +26,7 @@ nj=4
 train_config=
 train_opts=
 cmvn_opts="--norm-means=true --norm-vars=true"
-oov="<unk>"
+oov=
 num_epochs=
 network=
 seed=
@@ -64,7 +64,9 @@ if [ -z "$train_config" ]; then
   if [ ! -f $train_config ]; then train_config=$SIDAMO_ROOT/conf/train_tdnn.conf; fi
 fi
 need "$train_config" "give --train-config, e.g. $SIDAMO_ROOT/conf/train_tdnn.conf"
-if [ "$overwrite" = true ]; then rm -rf "$dir/checkpoint.pt" "$dir/final.pt" "$dir/.done" "$dir"/epoch_*.pt "$dir/log/curve.tsv" "$dir/log/posteriors.ark"; fi
+if [ "$overwrite" = true ]; then
+  rm -f "$dir"/{checkpoint.pt,final.pt,.done,log/curve.tsv,log/posteriors.ark} "$dir"/epoch_*.pt "$dir"/.data_*
+fi
 
 mkdir -p "$dir/log" "$dir/dump"
 cp "$lang/tokens.txt" "$dir/tokens.txt"
@@ -73,9 +75,13 @@ if [ -f "$train_data/frame_shift" ]; then cp "$train_data/frame_shift" "$dir/fra
 
 for set in train dev; do
   if [ $set = train ]; then data=$train_data; else data=$dev_data; fi
-  # The dump is made anew where its inputs have changed: its stamp is their checksum.
+  # The dump is made anew where its inputs have changed: its stamp is their checksum. A checkpoint belongs to its data.
   stamp=$(cat "$data/feats.scp" "$data/text" "$lang/tokens.txt" <(echo "$data $cmvn_opts $oov") | cksum)
   dump=$dir/dump/$set
+  if [ -f "$dir/checkpoint.pt" ] && [ "$(cat "$dir/.data_$set" 2>/dev/null)" != "$stamp" ]; then
+    echo "train_ctc.sh: $data or $lang has changed since $dir/checkpoint.pt was written; to mend: --overwrite true" >&2
+    exit 1
+  fi
   if [ "$(cat "$dump/.done" 2>/dev/null)" = "$stamp" ]; then continue; fi
   rm -rf "$dump"
   mkdir -p "$dump"
@@ -94,6 +100,7 @@ for set in train dev; do
   fi
   for n in $(seq "$jobs"); do cat "$dump/feats.$n.scp"; done >"$dump/feats.scp"
   $cmd "$dir/log/targets_$set.log" text-to-tokens "--oov=$oov" "$lang" "$data/text" "ark:$dump/targets.ark"
+  echo "$stamp" >"$dir/.data_$set"
   echo "$stamp" >"$dump/.done"
 done
 
@@ -108,7 +115,7 @@ if [ -f "$dir/final.pt" ] && [ -f "$dir/.done" ]; then
   echo "train_ctc.sh: $dir/final.pt is there already; --overwrite true trains anew" >&2
 else
   gpu=()
-  if [ "$use_gpu" != no ]; then gpu=(--gpu 1); fi
+  if [ "$use_gpu" = yes ] || { [ "$use_gpu" = auto ] && command -v nvidia-smi >/dev/null; }; then gpu=(--gpu 1); fi
   # shellcheck disable=SC2086 # options
   $cmd "${gpu[@]}" "$dir/log/train.log" "${launch[@]}" "--config=$train_config" $train_opts "--num-threads=$num_threads" \
     "--use-gpu=$use_gpu" "--save-seconds=$save_seconds" "$dir/dump/train/feats.scp" "ark:$dir/dump/train/targets.ark" \

@@ -20,6 +20,7 @@ class Augment:
         Masks: Park et al. 2019, with the mean (0, since features are normalized) as filling.
     time_warp : most relative change of tempo, 0.1 for 0.9 to 1.1 (pitch unchanged)
     freq_warp : most relative warp of the bins' axis, as a vocal tract longer or shorter would (Jaitly and Hinton 2013)
+    warp_bins : number of leading columns that freq_warp moves; 0 for all. Pitch behind a filter bank stays in place.
     noise : standard deviation of white noise, in units of the features' own
     tilt : most offset of a random smooth curve over the bins, as another microphone would add
     """
@@ -34,6 +35,7 @@ class Augment:
     freq_warp: float = 0.0
     noise: float = 0.0
     tilt: float = 0.0
+    warp_bins: int = 0
 
     def __call__(self, feats: np.ndarray, epoch: int, utterance: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, epoch, utterance, 2])
@@ -41,7 +43,8 @@ class Augment:
         if self.time_warp > 0:
             feats = resample_rows(feats, 1.0 + self.time_warp * rng.uniform(-1, 1))
         if self.freq_warp > 0:
-            feats = warp_columns(feats, 1.0 + self.freq_warp * rng.uniform(-1, 1))
+            bins = self.warp_bins or feats.shape[1]
+            feats[:, :bins] = warp_columns(feats[:, :bins], 1.0 + self.freq_warp * rng.uniform(-1, 1))
         if self.tilt > 0:
             feats += smooth_curve(rng, feats.shape[1], self.tilt)
         if self.noise > 0:

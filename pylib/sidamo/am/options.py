@@ -52,6 +52,7 @@ class TrainOptions:
     freq_mask_max: int = _option(8, "SpecAugment: most bins of a frequency mask")
     time_warp: float = _option(0.0, "most relative change of tempo, e.g. 0.1")
     freq_warp: float = _option(0.0, "most relative warp of the frequency axis, e.g. 0.1")
+    warp_bins: int = _option(0, "leading columns that freq-warp moves; 0: all (pitch behind a filter bank stays)")
     noise: float = _option(0.0, "most standard deviation of white noise on normalized features")
     tilt: float = _option(0.0, "most size of a random smooth curve added to the bins")
     # start from another model

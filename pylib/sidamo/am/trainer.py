@@ -285,7 +285,7 @@ def make_augment(o: TrainOptions):
         return None
     return Augment(
         o.seed, o.time_masks, o.time_mask_max, o.time_mask_share, o.freq_masks, o.freq_mask_max, o.time_warp,
-        o.freq_warp, o.noise, o.tilt,
+        o.freq_warp, o.noise, o.tilt, o.warp_bins,
     )  # fmt: skip
 
 
