@@ -54,10 +54,6 @@ def _copy_table(opts, kind, rspecifier, wspecifier):
     num_done = 0
     with ExitStack() as stack:
         holder_options = {"compression_method": opts.compression_method} if opts.compress else {}
-        if opts.compress:
-            from sidamo.io.compression import check_method
-
-            check_method(opts.compression_method)
         writer = stack.enter_context(Writer(wspecifier, "matrix", **holder_options))
         lengths = stack.enter_context(Writer(opts.write_num_frames, "int")) if opts.write_num_frames else None
         for key, value in stack.enter_context(SequentialReader(rspecifier, kind)):

@@ -43,7 +43,8 @@ def compress(matrix: np.ndarray, method: int = AUTO) -> list:
     OptionError for another method; CheckFailed where a value is not finite.
     """
     check_method(method)
-    matrix = np.asarray(matrix, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        matrix = np.asarray(matrix, dtype=np.float32)
     rows, columns = matrix.shape
     if rows == 0 or columns == 0:
         return [b"CM " + bytes(_HEADER.size)]

@@ -15,6 +15,8 @@ from sidamo.io.streams import check_size, read_exactly
 
 _INT = re.compile(rb"[+-]?\d+")
 _FLOAT = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WHITE = re.compile(r"[ \t\n\r\f\v]")
+_INT_CHARACTERS = b"+-0123456789 \t\n\r\f\v"
 _RANGE_OVERSHOOT = 3  # rows; Kaldi: 2 for edge effects and 1 for rounding
 
 
@@ -37,7 +39,7 @@ class Holder:
         raise DataError(f"a range [{text}] is possible only for matrices and vectors")
 
 
-def _bounds(text, whole, size, overshoot):
+def _bounds(text, size, overshoot):
     """(first, last + 1) of one inclusive range `a:b`, clipped to size; None where it is not valid."""
     if text in ("", ":"):
         return 0, size
@@ -57,8 +59,8 @@ def _bounds(text, whole, size, overshoot):
 class MatrixHolder(Holder):
     """float32 or float64 matrices; `compression_method` 1 to 7 writes them compressed."""
 
-    def __init__(self, compression_method: int = 0):
-        if compression_method:
+    def __init__(self, compression_method: int | None = None):
+        if compression_method is not None:
             from sidamo.io.compression import check_method
 
             check_method(compression_method)
@@ -74,8 +76,8 @@ class MatrixHolder(Holder):
         parts = text.split(",")
         rows = columns = None
         if len(parts) <= 2 and all(parts):
-            rows = _bounds(parts[0], text, value.shape[0], _RANGE_OVERSHOOT)
-            columns = _bounds(parts[1] if len(parts) == 2 else ":", text, value.shape[1], 0)
+            rows = _bounds(parts[0], value.shape[0], _RANGE_OVERSHOOT)
+            columns = _bounds(parts[1] if len(parts) == 2 else ":", value.shape[1], 0)
         if rows is None or columns is None:
             shape = f"{value.shape[0]}x{value.shape[1]}"
             raise DataError(f"Invalid range specifier: {text} for matrix of size {shape} (inclusive, from 0)")
@@ -92,7 +94,7 @@ class VectorHolder(Holder):
         return _matrix.encode_vector(value, binary)
 
     def extract(self, value, text):
-        bounds = _bounds(text, text, len(value), _RANGE_OVERSHOOT) if text else None
+        bounds = _bounds(text, len(value), _RANGE_OVERSHOOT) if text else None
         if bounds is None:
             raise DataError(f"Invalid range specifier: {text} for vector of size {len(value)} (inclusive, from 0)")
         return value[slice(*bounds)].copy()
@@ -120,6 +122,17 @@ def _parse_int(word: bytes) -> int:
     if not _INT.fullmatch(word) or not -(2**31) <= int(word) < 2**31:
         raise DataError(f"expected a 32-bit integer, found {word.decode('utf-8', 'replace')!r}")
     return int(word)
+
+
+def _parse_ints(line: bytes) -> np.ndarray:
+    """int32 numbers of a line; raises DataError that names the first bad one."""
+    words = line.split()
+    if not line.translate(None, _INT_CHARACTERS):  # nearly always; int() alone would take 1_0
+        try:
+            return _as_ints(list(map(int, words)))
+        except (ValueError, DataError):
+            pass
+    return np.array([_parse_int(word) for word in words], np.int32)
 
 
 class IntHolder(Holder):
@@ -201,7 +214,7 @@ class IntVectorHolder(Holder):
     def read(self, stream):
         if _matrix.read_marker(stream):
             return _read_ints(stream, _matrix.read_int32(stream))
-        return np.array([_parse_int(word) for word in _read_line(stream).split()], np.int32)
+        return _parse_ints(_read_line(stream))
 
     def encode(self, value, binary):
         ints = _as_ints(value)
@@ -213,10 +226,10 @@ class IntArrayHolder(Holder):
 
     def read(self, stream):
         if not _matrix.read_marker(stream):
-            words = stream.read().split()
-            if len(words) < 2 or words[0] != b"[" or words[-1] != b"]":
+            text = stream.read().strip()
+            if len(text) < 2 or text[:1] != b"[" or text[-1:] != b"]":
                 raise DataError("expected integers in brackets: [ 1 2 3 ]")
-            return np.array([_parse_int(word) for word in words[1:-1]], np.int32)
+            return _parse_ints(text[1:-1])
         size = read_exactly(stream, 1)[0]
         count = struct.unpack("<i", read_exactly(stream, 4))[0]
         check_size(count, 1)
@@ -242,7 +255,7 @@ class IntVectorVectorHolder(Holder):
         lists = _read_line(stream).replace(b";", b" ; ").strip()
         if lists and not lists.endswith(b";"):
             raise DataError("expected a semicolon after every list of integers")
-        return [np.array([_parse_int(w) for w in part.split()], np.int32) for part in lists.split(b";")[:-1]]
+        return [_parse_ints(part) for part in lists.split(b";")[:-1]]
 
     def encode(self, value, binary):
         lists = [_as_ints(part) for part in value]
@@ -278,7 +291,7 @@ class TokenHolder(Holder):
         return decode(_read_word(stream, "word"))
 
     def encode(self, value, binary):
-        return [encode(_check_token(value)) + b"\n"]
+        return [encode(check_token(value)) + b"\n"]
 
 
 class TokenVectorHolder(Holder):
@@ -288,11 +301,12 @@ class TokenVectorHolder(Holder):
         return [decode(word) for word in _read_line(stream).split()]
 
     def encode(self, value, binary):
-        return [encode("".join(_check_token(word) + " " for word in value)) + b"\n"]
+        return [encode("".join(check_token(word) + " " for word in value)) + b"\n"]
 
 
-def _check_token(word):
-    if not isinstance(word, str) or not word or any(c.isspace() for c in word if c < "\x80"):
+def check_token(word: str) -> str:
+    """The word itself; raises DataError unless it is a text without white space (as Kaldi's keys and tokens are)."""
+    if not isinstance(word, str) or not word or _WHITE.search(word):
         raise DataError(f"expected a word without white space, found {word!r}")
     return word
 

@@ -192,7 +192,7 @@ def format_row(row: np.ndarray) -> str:
     return ("%.7g " * len(row)) % tuple(row.tolist())
 
 
-def encode_matrix(matrix, binary: bool = True, compression_method: int = 0) -> list:
+def encode_matrix(matrix, binary: bool = True, compression_method: int | None = None) -> list:
     """The buffers of a matrix after its key: float64 gives DM, all else FM, a compression method CM, CM2 or CM3.
 
     In text a compression method shows in the rounding of the values only.
@@ -200,7 +200,7 @@ def encode_matrix(matrix, binary: bool = True, compression_method: int = 0) -> l
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
         raise DataError(f"expected a matrix, found an array of shape {matrix.shape}")
-    if compression_method:
+    if compression_method is not None:
         parts = compress(matrix, compression_method)
         if binary:
             return [b"\0B", *parts]

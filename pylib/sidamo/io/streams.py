@@ -57,7 +57,8 @@ def printable(name: str) -> str:
 def _os_error(error: OSError, name: str, doing: str) -> DataError:
     mend = {
         errno.ENOSPC: f"free some space: df -h {os.path.dirname(name) or '.'}",
-        errno.ENOENT: "check the path (relative paths start at the current directory " + os.getcwd() + ")",
+        errno.EDQUOT: "free some of your quota: quota -s",
+        errno.ENOENT: f"check the path (seen from {os.path.abspath('.')})",
         errno.EACCES: f"check the permissions: ls -ld {name}",
     }.get(error.errno)
     return DataError(f"cannot {doing}: {error.strerror or error}", file=name, mend=mend)
@@ -259,15 +260,17 @@ class Output:
             raise DataError(f"the command ended with status {self._process.returncode}", file=self.name)
 
     def abort(self) -> None:
-        """Drops what was written to a plain file; a pipe or stdout keeps what it got."""
+        """Drops what was written to a plain file and ends a command; stdout keeps what it got."""
         stream, self._stream = self._stream, None
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()  # or `gzip -c > x.gz` would take our end for the end of the data
         for part in (stream, self._gzip):
             try:
                 if part is not None:
                     part.close()
             except OSError:
                 pass
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
             self._process.wait()
         if self._temp:
             try:

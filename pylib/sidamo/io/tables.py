@@ -17,7 +17,7 @@ import re
 
 from sidamo.io import log
 from sidamo.io.errors import DataError
-from sidamo.io.holders import decode, encode, make_holder
+from sidamo.io.holders import check_token, decode, encode, make_holder
 from sidamo.io.streams import classify_rxfilename, open_rxfilename, open_wxfilename, printable
 
 _KEY = re.compile(rb"\s*(\S+)(?=\s)")
@@ -526,6 +526,9 @@ class Writer:
         if self._specifier.kind == "scp":
             self._targets = dict(read_script(self._specifier.script))
             return
+        if self._specifier.kind == "both" and self._specifier.archive.endswith(".gz"):
+            raise DataError("a packed archive has no offsets for an scp file", file=self._specifier.archive,
+                            mend="write ark:... only, or a name without .gz")  # fmt: skip
         self._out = open_wxfilename(self._specifier.archive)
         if self._specifier.kind == "both":
             if self._out.kind != "file":
@@ -534,9 +537,8 @@ class Writer:
 
     def write(self, key: str, value) -> None:
         """Writes one object; nothing of it is written where it cannot be encoded (DataError)."""
-        if not key or key != "".join(key.split()):
-            raise DataError(f"invalid key {key!r}: expected a word without white space")
         try:
+            check_token(key)
             parts = self._holder.encode(value, self._specifier.binary)
         except DataError as e:
             raise e.locate(key=key) from None
