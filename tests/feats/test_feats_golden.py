@@ -165,6 +165,18 @@ def test_golden_case(case, golden_copy, monkeypatch):
         compare_file("tmp/" + path.replace("/", "__"), path, case)
 
 
+SPECTRAL = [case for case in CASES if case["kind"] in ("fbank", "mfcc", "plp") and case.get("rc", 0) == 0]
+
+
+@pytest.mark.parametrize("case", SPECTRAL, ids=[case["id"] for case in SPECTRAL])
+def test_golden_case_with_kernels(case, golden_copy, monkeypatch):
+    """The same, by the compiled kernels that large jobs use."""
+    from sidamo.bin import _compute_feats
+
+    monkeypatch.setattr(_compute_feats, "FAST_SECONDS", 0.0)
+    test_golden_case(case, golden_copy, monkeypatch)
+
+
 def sox_there():
     return subprocess.run("command -v sox", shell=True, capture_output=True).returncode == 0
 

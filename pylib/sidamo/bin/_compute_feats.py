@@ -1,16 +1,16 @@
 """The loop that compute-fbank-feats, compute-mfcc-feats, compute-plp-feats and compute-spectrogram-feats share."""
 
 import dataclasses
-import zlib
+import os
 
-import numpy as np
-
-from sidamo.feats.window import option
+from sidamo.feats.window import dithered, option
 from sidamo.io.errors import DataError, OptionError
 from sidamo.io.log import info, vlog, warn
 from sidamo.io.options import Options
-from sidamo.io.tables import MappedReader, SequentialReader, Writer
+from sidamo.io.streams import classify_rxfilename
+from sidamo.io.tables import MappedReader, SequentialReader, Writer, parse_rspecifier, read_script
 
+FAST_SECONDS = 300.0  # of audio, from which loading the compiled kernels pays
 HTK_CEPSTRA_ZERO, HTK_ENERGY = 0o20000, 0o100  # HTK's qualifiers _0 and _E
 FRAME_SHIFT_HTK = 100000  # in units of 100 ns
 
@@ -64,11 +64,6 @@ class Warps:
         return self.reader[key]
 
 
-def dither_source(key: str, seed: int):
-    """Random numbers that depend on the seed and the utterance alone, not on the order or the split of the list."""
-    return np.random.Generator(np.random.SFC64([seed & 0xFFFFFFFF, zlib.crc32(key.encode("utf-8", "surrogateescape"))]))
-
-
 def pick_channel(wave, key: str, channel: int):
     """Samples of the wanted channel, or None with a warning."""
     if channel == -1:
@@ -92,9 +87,9 @@ def features_of(computer, wave, key: str, loop: LoopOptions, warp: float):
     samples = pick_channel(wave, key, loop.channel)
     if samples is None:
         return None
-    rng = dither_source(key, loop.srand) if computer.frames.dither != 0.0 else None
     try:
-        feats = computer.compute(computer.at_rate(samples, wave.rate, key), warp, rng)
+        samples = dithered(computer.at_rate(samples, wave.rate, key), computer.frames, loop.srand, key)
+        feats = computer.compute(samples, warp)
     except DataError as error:
         warn(f"Failed to compute features for utterance {key}: {error}")
         return None
@@ -127,9 +122,16 @@ def run(argv, usage: str, groups, make, htk_kind=None) -> int:
     warps = Warps(opts.make(WarpOptions) if has_mel else None)
     htk = htk_kind(computer) if loop.output_format == "htk" else None
     total = done = 0
+    seconds = seconds_at_least(rspecifier, computer.frames.sample_frequency)
+    if seconds >= FAST_SECONDS:
+        computer.accelerate()
     with SequentialReader(rspecifier, "wave") as reader, Outputs(wspecifier, loop, htk) as outputs:
         for key, wave in reader:
             total += 1
+            if seconds < FAST_SECONDS:  # it may be a pipe, whose length shows only now
+                seconds += wave.duration
+                if seconds >= FAST_SECONDS:
+                    computer.accelerate()
             warp = warps.of(key)
             feats = None if warp is None else features_of(computer, wave, key, loop, warp)
             if feats is None:
@@ -140,6 +142,25 @@ def run(argv, usage: str, groups, make, htk_kind=None) -> int:
                 vlog(1, f"Processed {total} utterances")
     info(f" Done {done} out of {total} utterances.")
     return 0 if done else 1
+
+
+def seconds_at_least(rspecifier: str, rate: float) -> float:
+    """Audio in the plain files of a table, by their sizes as 16-bit samples; counts no further than FAST_SECONDS."""
+    specifier = parse_rspecifier(rspecifier)
+    if specifier is None or classify_rxfilename(specifier.archive or specifier.script) != "file":
+        return 0.0
+    size = 0.0
+    try:
+        if specifier.kind == "ark":
+            return os.path.getsize(specifier.archive) / (2.0 * rate)
+        for _, name in read_script(specifier.script):
+            if classify_rxfilename(name) == "file":
+                size += os.path.getsize(name)
+            if size >= FAST_SECONDS * 2.0 * rate:
+                break
+    except (OSError, DataError):
+        pass  # the reader will say what is wrong
+    return size / (2.0 * rate)
 
 
 class Outputs:

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from sidamo.feats.mel import MelOptions
-from sidamo.feats.spectral import SpectralFeature, energy_of, floor_energy, power_spectrum
-from sidamo.feats.window import FrameOptions, log_floored, option
+from sidamo.feats.spectral import SpectralFeature, floor_energy, floored_log_
+from sidamo.feats.window import FrameOptions, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,19 +28,15 @@ class Fbank(SpectralFeature):
         super().__init__(frames, mel)
         self.opts = opts
         self.raw_energy = opts.use_energy and opts.raw_energy
+        self.windowed_energy = opts.use_energy and not opts.raw_energy
+        self.use_power = opts.use_power
         self.dim = mel.num_mel_bins + opts.use_energy
 
-    def features_of(self, windows, log_energy, warp):
+    def from_mel(self, mel, log_energy, warp):
+        """Features from mel energies, shape (T, bins), overwritten, and log frame energies, shape (T,)."""
         opts = self.opts
-        power = power_spectrum(windows)
-        if not opts.use_power:
-            power = np.sqrt(power)
-        feats = power[:, :-1] @ self.banks(warp)[0]  # (T, N/2) @ (N/2, bins)
-        if opts.use_log_fbank:
-            feats = log_floored(feats)
+        feats = floored_log_(mel) if opts.use_log_fbank else mel
         if not opts.use_energy:
             return feats
-        if not opts.raw_energy:
-            log_energy = energy_of(windows)
         column = floor_energy(log_energy, opts.energy_floor)[:, np.newaxis]
         return np.hstack((feats, column) if opts.htk_compat else (column, feats))

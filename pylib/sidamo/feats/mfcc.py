@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from sidamo.feats.mel import MelOptions
-from sidamo.feats.spectral import SpectralFeature, energy_first_or_last, energy_of, floor_energy, power_spectrum
-from sidamo.feats.window import FrameOptions, log_floored, option
+from sidamo.feats.spectral import SpectralFeature, energy_first_or_last, floor_energy, floored_log_
+from sidamo.feats.window import FrameOptions, option
 from sidamo.io.errors import OptionError
 
 
@@ -37,21 +37,15 @@ class Mfcc(SpectralFeature):
         super().__init__(frames, mel)
         self.opts = opts
         self.raw_energy = opts.use_energy and opts.raw_energy
+        self.windowed_energy = opts.use_energy and not opts.raw_energy
         self.dim = opts.num_ceps
         cosines = dct_matrix(opts.num_ceps, mel.num_mel_bins) * lifter(opts.num_ceps, opts.cepstral_lifter)[:, None]
         self.transform = np.ascontiguousarray(cosines.T.astype(np.float32))  # (bins, num_ceps)
 
-    def features_of(self, windows, log_energy, warp):
+    def from_mel(self, mel, log_energy, warp):
+        """Cepstra from mel energies, shape (T, bins), overwritten, and log frame energies, shape (T,)."""
         opts = self.opts
-        if opts.use_energy and not opts.raw_energy:
-            log_energy = energy_of(windows)
-        mel = log_floored(power_spectrum(windows)[:, :-1] @ self.banks(warp)[0])
-        return self.from_log_mel(mel, log_energy)
-
-    def from_log_mel(self, mel, log_energy):
-        """Cepstra from log mel energies, shape (T, bins), and log frame energies, shape (T,)."""
-        opts = self.opts
-        feats = mel @ self.transform
+        feats = floored_log_(mel) @ self.transform
         if opts.use_energy:
             feats[:, 0] = floor_energy(log_energy, opts.energy_floor)
         elif opts.htk_compat:

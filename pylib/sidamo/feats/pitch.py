@@ -221,7 +221,7 @@ class _Track:
             return
         pitch = self.pitch[first:end]
         local = np.float32(1.0) - pitch + np.float32(self.opts.soft_min_f0) * self.tracker.lags * pitch
-        from sidamo.feats.kernels import pitch_forward
+        from sidamo.feats.pitch_kernel import pitch_forward
 
         back = np.empty(local.shape, dtype=np.int32)
         pitch_forward(local, self.tracker.factor, self.forward, back)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sidamo.feats.mel import MelOptions
 from sidamo.feats.mfcc import lifter
-from sidamo.feats.spectral import SpectralFeature, energy_first_or_last, energy_of, floor_energy, power_spectrum
+from sidamo.feats.spectral import SpectralFeature, energy_first_or_last, floor_energy
 from sidamo.feats.window import FrameOptions, option
 from sidamo.io.errors import OptionError
 
@@ -36,16 +36,15 @@ class Plp(SpectralFeature):
         super().__init__(frames, mel)
         self.opts = opts
         self.raw_energy = opts.use_energy and opts.raw_energy
+        self.windowed_energy = opts.use_energy and not opts.raw_energy
         self.dim = opts.num_ceps
         self.inverse_transform = inverse_dft_matrix(opts.lpc_order + 1, mel.num_mel_bins + 2)
         self.weights = lifter(opts.num_ceps, opts.cepstral_lifter) * np.float32(opts.cepstral_scale)
 
-    def features_of(self, windows, log_energy, warp):
+    def from_mel(self, mel, log_energy, warp):
+        """Cepstra from mel energies, shape (T, bins), and log frame energies, shape (T,)."""
         opts = self.opts
-        if opts.use_energy and not opts.raw_energy:
-            log_energy = energy_of(windows)
-        banks, centers = self.banks(warp)
-        mel = power_spectrum(windows)[:, :-1] @ banks * equal_loudness(centers)
+        mel = mel * equal_loudness(self.banks(warp)[1])
         mel = np.power(mel, np.float32(opts.compress_factor))
         mel = np.hstack((mel[:, :1], mel, mel[:, -1:]))  # the end bins twice: they stand for 0 Hz and Nyquist
         lpc, residual = durbin(mel @ self.inverse_transform.T)

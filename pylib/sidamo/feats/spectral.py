@@ -4,6 +4,7 @@ import numpy as np
 
 from sidamo.feats.mel import MelOptions, mel_banks
 from sidamo.feats.window import (
+    EPSILON,
     FrameOptions,
     check_rate,
     frame_block,
@@ -20,16 +21,20 @@ class SpectralFeature:
     """Base of the feature kinds that are functions of one frame's spectrum.
 
     A subclass sets `dim` and `raw_energy` (whether the log energy before pre-emphasis is needed) and defines
-    `features_of(windows, log_energy, warp) -> (T, dim)`.
+    `features_of(windows, log_energy, warp) -> (T, dim)`, or, if it goes through mel energies,
+    `from_mel(mel, log_energy, warp) -> (T, dim)`.
     """
 
     dim = 0
     raw_energy = False
+    windowed_energy = False  # the log energy after pre-emphasis and windowing is needed instead
+    use_power = True  # mel energies of the power spectrum, else of magnitudes
 
     def __init__(self, frames: FrameOptions, mel: MelOptions | None):
         self.frames = frames
         self.mel = mel
         self.window = window_function(frames)
+        self.fast = None
         self._banks = {}
         if mel is not None:
             self.banks(1.0)  # bad options are reported before the first utterance
@@ -41,24 +46,49 @@ class SpectralFeature:
             self._banks[warp] = np.ascontiguousarray(weights.T), centers
         return self._banks[warp]
 
-    def blocks(self, wave: np.ndarray, warp: float = 1.0, rng=None):
+    def accelerate(self) -> bool:
+        """Use the compiled kernels from now on, if they can serve these options; returns whether they can.
+
+        Loading them takes as long as some minutes of audio; compiling them, the first time ever, some seconds.
+        """
+        if self.fast is None and self.mel is not None and not self.windowed_energy:
+            from sidamo.feats.fast import lane_mel
+
+            self.fast = lane_mel(self.frames, self.window, self.use_power)
+        return self.fast is not None
+
+    def features_of(self, windows, log_energy, warp):
+        """Features of windowed frames, (T, padded_size) -> (T, dim)."""
+        if self.windowed_energy:
+            log_energy = energy_of(windows)
+        power = power_spectrum(windows)
+        if not self.use_power:
+            power = np.sqrt(power)
+        mel = power[:, :-1] @ self.banks(warp)[0]  # (T, N/2) @ (N/2, bins)
+        return self.from_mel(mel, log_energy, warp)
+
+    def blocks(self, wave, warp: float = 1.0):
         """Features of one channel, block by block, in bounded memory: yields arrays of shape (T_block, dim)."""
         total = num_frames(len(wave), self.frames)
         for first in range(0, total, BLOCK_FRAMES):
-            frames = frame_block(wave, self.frames, first, min(total, first + BLOCK_FRAMES))
-            windows, energies = prepare_frames(frames, self.frames, self.window, rng, self.raw_energy)
+            last = min(total, first + BLOCK_FRAMES)
+            if self.fast is not None:
+                mel, energies = self.fast.mel(wave, first, last, self.banks(warp)[0], self.raw_energy)
+                yield self.from_mel(mel, None if energies is None else log_floored(energies), warp)
+                continue
+            frames = frame_block(wave, self.frames, first, last)
+            windows, energies = prepare_frames(frames, self.frames, self.window, self.raw_energy)
             yield self.features_of(windows, None if energies is None else log_floored(energies), warp)
 
-    def compute(self, wave: np.ndarray, warp: float = 1.0, rng=None) -> np.ndarray:
+    def compute(self, wave, warp: float = 1.0) -> np.ndarray:
         """Features of one channel.
 
         Parameters
         ----------
         wave : ndarray, shape (num_samples,), int16 or float32, int16 scale, at frames.sample_frequency
+            Or what `window.dithered` makes of it: the dither is added there.
         warp : float
             VTLN warp factor.
-        rng : numpy Generator
-            The source of the dither; needed where frames.dither is not 0.
 
         Returns
         -------
@@ -69,7 +99,7 @@ class SpectralFeature:
             return np.zeros((0, 0), dtype=np.float32)
         feats = np.empty((total, self.dim), dtype=np.float32)
         first = 0
-        for block in self.blocks(wave, warp, rng):
+        for block in self.blocks(wave, warp):
             feats[first : first + len(block)] = block
             first += len(block)
         return feats
@@ -89,6 +119,12 @@ def power_spectrum(windows: np.ndarray) -> np.ndarray:
     if spectrum.dtype != np.complex64:  # numpy 1 transforms in double
         spectrum = spectrum.astype(np.complex64)
     return spectrum.real**2 + spectrum.imag**2
+
+
+def floored_log_(values: np.ndarray) -> np.ndarray:
+    """Natural logarithm of values floored at FLT_EPSILON, in place."""
+    np.maximum(values, EPSILON, out=values)
+    return np.log(values, out=values)
 
 
 def floor_energy(log_energy: np.ndarray, energy_floor: float) -> np.ndarray:

@@ -26,7 +26,7 @@ class Spectrogram(SpectralFeature):
             raise CheckFailed(f"the window has an odd number of samples, {frames.padded_size}: change --frame-length")
         super().__init__(frames, None)
         self.opts = opts
-        self.raw_energy = opts.raw_energy
+        self.raw_energy = opts.raw_energy and not opts.return_raw_fft
         self.dim = frames.padded_size if opts.return_raw_fft else frames.padded_size // 2 + 1
 
     def features_of(self, windows, log_energy, warp):

@@ -1,11 +1,12 @@
 """Frames: cutting a waveform into windows, and what is done to each before its spectrum.
 
-Definitions are Kaldi's (src/feat/feature-window.cc). Per frame, in this order: dither, subtract the mean, raw log energy,
-pre-emphasis, window function, zero padding.
+Definitions are Kaldi's (src/feat/feature-window.cc). Per frame, in this order: dither, subtract the mean, raw log
+energy, pre-emphasis, window function, zero padding.
 """
 
 import dataclasses
 import math
+import zlib
 
 import numpy as np
 
@@ -103,34 +104,90 @@ def first_sample(frame: int, opts: FrameOptions) -> int:
     return frame * opts.window_shift + opts.window_shift // 2 - opts.window_size // 2
 
 
-def frame_block(wave: np.ndarray, opts: FrameOptions, first: int, last: int) -> np.ndarray:
-    """Frames first..last-1 of a waveform, shape (last - first, window_size), same type as `wave`.
+class DitheredWave:
+    """A waveform with noise on it, made where it is asked for: `dithered[begin:end]` is float32.
 
-    A view where the frames lie inside the file. Where they overhang (edges not snipped) the signal is reflected: sample
-    -1 is sample 0, sample n is sample n-1, again and again for files shorter than the overhang.
+    Kaldi draws anew for every frame; here the noise belongs to the sample, so that overlapping frames share it, as if the
+    recording had it. It depends on the seed and the name alone, not on the order or the split of the list.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (num_samples,), int16 or float32
+    amount : float
+        Standard deviation of the noise.
+    seed : int
+    name : str
+        The utterance.
     """
-    size, shift = opts.window_size, opts.window_shift
-    if last <= first:
-        return np.empty((0, size), dtype=wave.dtype)
-    begin, end = first_sample(first, opts), first_sample(last - 1, opts) + size
+
+    CELL = 1 << 16  # samples that one generator makes: any stretch can be made without those before it
+
+    def __init__(self, wave: np.ndarray, amount: float, seed: int = 0, name: str = ""):
+        self.wave, self.amount = wave, np.float32(amount)
+        self.seed = [seed & 0xFFFFFFFF, zlib.crc32(name.encode("utf-8", "surrogateescape"))]
+        self.cells = {}
+
+    def __len__(self) -> int:
+        return len(self.wave)
+
+    def _cell(self, index: int) -> np.ndarray:
+        if index not in self.cells:
+            while len(self.cells) > 1:
+                self.cells.pop(next(iter(self.cells)))
+            count = min(self.CELL, len(self.wave) - index * self.CELL)
+            noise = np.random.Generator(np.random.SFC64([*self.seed, index])).standard_normal(count, dtype=np.float32)
+            begin = index * self.CELL
+            self.cells[index] = noise * self.amount + self.wave[begin : begin + count]
+        return self.cells[index]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        begin, end, _ = part.indices(len(self.wave))
+        if end <= begin:
+            return np.zeros(0, dtype=np.float32)
+        first, last = begin // self.CELL, (end - 1) // self.CELL
+        cells = [self._cell(index) for index in range(first, last + 1)]
+        joined = cells[0] if len(cells) == 1 else np.concatenate(cells)
+        return joined[begin - first * self.CELL : end - first * self.CELL]
+
+
+def dithered(wave: np.ndarray, opts: FrameOptions, seed: int = 0, name: str = ""):
+    """`wave` with the noise that the options ask for; itself where they ask for none."""
+    return DitheredWave(wave, opts.dither, seed, name) if opts.dither != 0.0 else wave
+
+
+def frame_samples(wave, opts: FrameOptions, first: int, last: int) -> np.ndarray:
+    """The samples that frames first..last-1 cover, a view where they lie inside the file.
+
+    Where frames overhang (edges not snipped) the signal is reflected: sample -1 is sample 0, sample n is sample n-1, again
+    and again for files shorter than the overhang.
+    """
+    begin, end = first_sample(first, opts), first_sample(last - 1, opts) + opts.window_size
     if begin >= 0 and end <= len(wave):
-        part = wave[begin:end]
-    else:
-        index = np.arange(begin, end) % (2 * len(wave))
-        part = wave[np.minimum(index, 2 * len(wave) - 1 - index)]
+        return wave[begin:end]
+    index = np.arange(begin, end) % (2 * len(wave))
+    index = np.minimum(index, 2 * len(wave) - 1 - index)
+    low = int(index.min())
+    return wave[low : int(index.max()) + 1][index - low]
+
+
+def frame_block(wave, opts: FrameOptions, first: int, last: int) -> np.ndarray:
+    """Frames first..last-1 of a waveform, shape (last - first, window_size), same type as `wave`; overlapping views."""
+    if last <= first:
+        return np.empty((0, opts.window_size), dtype=np.float32)
+    part = frame_samples(wave, opts, first, last)
     step = part.strides[0]
-    return np.lib.stride_tricks.as_strided(part, (last - first, size), (shift * step, step), writeable=False)
+    return np.lib.stride_tricks.as_strided(
+        part, (last - first, opts.window_size), (opts.window_shift * step, step), writeable=False
+    )
 
 
-def prepare_frames(frames: np.ndarray, opts: FrameOptions, window: np.ndarray, rng=None, raw_energy: bool = False):
+def prepare_frames(frames: np.ndarray, opts: FrameOptions, window: np.ndarray, raw_energy: bool = False):
     """Turn raw frames into windowed ones.
 
     Parameters
     ----------
     frames : ndarray, shape (T, window_size), int16 or float32, int16 scale
     window : ndarray, shape (window_size,), from window_function
-    rng : numpy Generator
-        The source of the dither; may be None where opts.dither is 0.
     raw_energy : bool
         Whether the energies before pre-emphasis and windowing are asked for.
 
@@ -140,11 +197,10 @@ def prepare_frames(frames: np.ndarray, opts: FrameOptions, window: np.ndarray, r
     energies : ndarray, shape (T,), float32, or None; sums of squares, not logarithms
     """
     count, size = frames.shape
-    windows = np.zeros((count, opts.padded_size), dtype=np.float32)
+    windows = np.empty((count, opts.padded_size), dtype=np.float32)
+    windows[:, size:] = 0.0
     x = windows[:, :size]
     x[...] = frames
-    if opts.dither != 0.0:
-        x += np.float32(opts.dither) * rng.standard_normal((count, size), dtype=np.float32)
     if opts.remove_dc_offset:
         # In double, so that the mean of equal samples is exact and a constant signal becomes exact silence.
         x -= (x.sum(axis=1, dtype=np.float64) / size).astype(np.float32)[:, np.newaxis]
