@@ -5,7 +5,6 @@ import json
 import random
 
 import pytest
-
 from sidamo.score import fast
 from sidamo.score.align import Counts, align_pairs, align_words, edit_counts
 
@@ -73,13 +72,17 @@ def test_kaldis_split_per_utterance(golden):
 def test_kernels_equal_the_reference(monkeypatch):
     pairs = random_pairs(400, 25, "abcd", seed=3) + [(["a"] * 80, ["b", "a"] * 60), ([], []), (["a"], [])]
     refs, hyps = zip(*pairs)
-    monkeypatch.setattr(fast, "COMPILE_ABOVE", -1)
-    assert fast.batch_counts(refs, hyps) == [edit_counts(r, h) for r, h in pairs]
-    assert fast.batch_align(refs, hyps) == [align_pairs(r, h) for r, h in pairs]
+    said, recognized = {str(i): ref for i, ref in enumerate(refs)}, {str(i): " ".join(h) for i, h in enumerate(hyps)}
+    for limit in (-1, 10**9):  # compiled, and plain
+        monkeypatch.setattr(fast, "COMPILE_ABOVE", limit)
+        assert list(fast.BatchScorer(said).one(recognized).counts().values()) == [edit_counts(r, h) for r, h in pairs]
+        assert fast.batch_align(refs, hyps) == [align_pairs(r, h) for r, h in pairs]
 
 
 def test_batch_scorer_counts_a_missing_hypothesis_as_deletions():
     scorer = fast.BatchScorer({"u1": ["a", "b"], "u2": ["c"]})
-    first, second = scorer.many([{"u1": ["a", "b"]}, {"u1": ["a"], "u2": ["c", "c"], "extra": ["x"]}])
-    assert first == {"u1": Counts(2, 0, 0, 0), "u2": Counts(1, 0, 1, 0)}
-    assert second == {"u1": Counts(2, 0, 1, 0), "u2": Counts(1, 1, 0, 0)}
+    first, second = scorer.many([{"u1": "a b"}, {"u1": "a", "u2": "c c", "extra": "x"}])
+    assert first.counts() == {"u1": Counts(2, 0, 0, 0), "u2": Counts(1, 0, 1, 0)} and first.absent == ["u2"]
+    assert second.counts() == {"u1": Counts(2, 0, 1, 0), "u2": Counts(1, 1, 0, 0)} and second.absent == []
+    totals = first.totals()
+    assert (totals.errors, totals.ref_words, totals.wrong_sentences, totals.absent) == (1, 3, 1, 1)

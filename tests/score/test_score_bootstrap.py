@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-
 from sidamo.score import bootstrap
 from sidamo.score.bootstrap import GlibcRand, percentile_interval, probability_of_improvement, resampling, wer_interval
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from sidamo.score.nist import read_trn, trn_lines
 from sidamo.score.significance import matched_pairs, sclite_operations, segments
 

@@ -23,7 +23,6 @@ from sidamo.score.fast import BatchScorer
 from sidamo.score.significance import matched_pairs, sclite_operations
 from sidamo.score.sweep import compare_keys
 from sidamo.score.text import characters, read_transcripts, write_atomically
-from sidamo.score.wer import total
 
 VERSION = 2  # of summary.json; raise it where its contents change
 REPLICATIONS = 1000  # bootstrap samples of intervals and comparisons
@@ -123,19 +122,17 @@ def compute(decode: str, fingerprint: str) -> tuple[Summary, dict]:
     scoring = os.path.join(decode, "scoring_kaldi")
     refs = read_transcripts(os.path.join(scoring, "test_filt.txt"))
     hyps = read_transcripts(os.path.join(scoring, f"penalty_{wip}", f"{lmwt}.txt"))
-    counts = BatchScorer(refs.words).counts(hyps.words)
-    totals = total(counts.values())
-    totals.absent = sum(utt not in hyps.words for utt in refs.words)
-    ref_chars = {utt: characters(words) for utt, words in refs.words.items()}
-    chars = total(BatchScorer(ref_chars).counts({u: characters(w) for u, w in hyps.words.items()}).values())
-    errors = np.array([c.errors for c in counts.values()])
-    words = np.array([c.ref_words for c in counts.values()])
+    said, recognized = refs.words, hyps.words
+    scores = BatchScorer(said).one(hyps.lines)
+    totals, errors, words = scores.totals(), scores.errors(), scores.table[:, 0]
+    spelled = {utt: " ".join(characters(line)) for utt, line in recognized.items()}
+    chars = BatchScorer({utt: characters(line) for utt, line in said.items()}).one(spelled).totals()
     interval = [round(x, 4) for x in percentile_interval(errors, words, REPLICATIONS)] if totals.ref_words else None
     per_utt = {
-        utt: [c.errors, c.ref_words, sclite_operations(refs.words[utt], hyps.words.get(utt, []))]
-        for utt, c in counts.items()
+        utt: [errs, num, sclite_operations(said[utt], recognized.get(utt, []))]
+        for utt, errs, num in zip(scores.utts, errors.tolist(), words.tolist())
     }
-    reference = checksum("\n".join(f"{utt} {' '.join(ws)}" for utt, ws in sorted(refs.words.items())))
+    reference = checksum("\n".join(f"{utt} {line}" for utt, line in sorted(refs.lines.items())))
     summary = Summary(
         decode, test_set_of(decode), f"{lmwt}_{wip}", _rate(totals.errors, totals.ref_words), interval,
         _rate(chars.errors, chars.ref_words), _rate(totals.wrong_sentences, totals.sentences), totals.ins, totals.del_,

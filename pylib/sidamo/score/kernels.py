@@ -5,24 +5,25 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def last_cells(ref, ref_offsets, hyp, hyp_offsets, shift, one_error, one_substitution):
+def last_cells(ref, ref_offsets, which, hyp, hyp_offsets, shift, one_error, one_substitution):
     """Last cell of `edit_counts`'s table for each of N pairs.
 
     Parameters
     ----------
-    ref, hyp : (total words,) int32
-    ref_offsets, hyp_offsets : (N + 1,) int64
+    ref : (total words,) int32, all references; reference r is ref[ref_offsets[r]:ref_offsets[r + 1]]
+    which : (N,) int64, the reference of each pair
+    hyp, hyp_offsets : (total words,) int32, (N + 1,) int64, the hypotheses of the pairs
     shift, one_error, one_substitution : int, the packing of a cell (see sidamo.score.align)
 
     Returns
     -------
     (N,) int64, packed cells
     """
-    num = len(ref_offsets) - 1
+    num = len(which)
     out = np.empty(num, np.int64)
     row = np.empty(np.max(np.diff(ref_offsets)) + 1, np.int64)
     for i in range(num):
-        r0, num_ref = ref_offsets[i], ref_offsets[i + 1] - ref_offsets[i]
+        r0, num_ref = ref_offsets[which[i]], ref_offsets[which[i] + 1] - ref_offsets[which[i]]
         h0, num_hyp = hyp_offsets[i], hyp_offsets[i + 1] - hyp_offsets[i]
         for n in range(num_ref + 1):
             row[n] = n * one_error

@@ -10,6 +10,7 @@ A missing hypothesis counts as deletions (compute-wer --mode=all); Kaldi's own s
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidamo.io.errors import DataError
-from sidamo.score.align import Counts
 from sidamo.score.best import best_line
 from sidamo.score.bootstrap import GlibcRand, wer_interval
 from sidamo.score.details import ops_lines, per_spk_table, per_utt_lines, sort_ops
-from sidamo.score.fast import BatchScorer, batch_align
-from sidamo.score.text import Transcripts, characters, named, read_transcripts, write_atomically, write_transcripts
-from sidamo.score.wer import Totals, total, two_digits
+from sidamo.score.fast import BatchScorer, Scores, batch_align
+from sidamo.score.text import Transcripts, characters, named, read_transcripts, write_atomically, write_lines
+from sidamo.score.wer import Totals, two_digits
 
 SPECIAL = "***"  # stands for "no word" in wer_details, as in Kaldi's scripts
 REPLICATIONS = 10000
@@ -57,36 +57,28 @@ def score_directory(
     """
     scoring = os.path.join(directory, "scoring_kaldi")
     refs = read_transcripts(os.path.join(scoring, "test_filt.txt"))
-    if not refs.words:
+    if not refs.lines:
         raise DataError("no utterances", file=refs.name, mend="is <data>/text empty, or does a filter drop everything?")
     hyps = [read_transcripts(setting.hyp_path(directory)) for setting in sweep]
     complaints = refs.complaints("reference") + compare_keys(refs, hyps)
     summary = []
     if wer:
-        summary.append(_score(directory, "wer", refs.words, [h.words for h in hyps], utt2spk, sweep, stats))
+        summary.append(_score(directory, "wer", refs.lines, [h.lines for h in hyps], utt2spk, sweep, stats))
     if cer:
-        ref_chars = {utt: characters(words) for utt, words in refs.words.items()}
-        write_transcripts(os.path.join(scoring, "test_filt.chars.txt"), ref_chars)
-        cache: dict[tuple, list[str]] = {}
-        hyp_chars = [{utt: _characters(words, cache) for utt, words in h.words.items()} for h in hyps]
+        spelled = functools.cache(lambda line: " ".join(characters(line.split(" "))))
+        ref_chars, *hyp_chars = [{utt: spelled(line) for utt, line in t.lines.items()} for t in (refs, *hyps)]
+        write_lines(os.path.join(scoring, "test_filt.chars.txt"), ref_chars)
         summary.append(_score(directory, "cer", ref_chars, hyp_chars, utt2spk, sweep, stats))
     write_atomically(os.path.join(scoring, "complaints"), "".join(line + "\n" for line in complaints))
     return summary, complaints
-
-
-def _characters(words: list[str], cache: dict[tuple, list[str]]) -> list[str]:
-    key = tuple(words)
-    if key not in cache:
-        cache[key] = characters(words)
-    return cache[key]
 
 
 def compare_keys(refs: Transcripts, hyps: Sequence[Transcripts]) -> list[str]:
     """Sentences about hypotheses that are missing or extra; files that lack the same ones share a sentence."""
     found: dict[str, list[str]] = {}
     for hyp in hyps:
-        missing = [utt for utt in refs.words if utt not in hyp.words]
-        extra = [utt for utt in hyp.words if utt not in refs.words]
+        missing = [utt for utt in refs.lines if utt not in hyp.lines]
+        extra = [utt for utt in hyp.lines if utt not in refs.lines]
         if missing:
             text = named(missing, "utterance has", "utterances have", "no hypothesis (all words count as deletions)")
             found.setdefault(text, []).append(hyp.name)
@@ -103,11 +95,11 @@ def _score(
     directory: str, kind: str, refs: dict, hyps: list[dict], utt2spk: dict, sweep: Sequence[Setting], stats: bool
 ) -> str:
     """Score one kind ("wer" or "cer"), write its files, and return the best line."""
-    results = BatchScorer(refs).many(hyps)
+    words = {utt: line.split(" ") if line else [] for utt, line in refs.items()}
+    results = BatchScorer(words).many(hyps)
     lines = []
-    for setting, hyp, counts in zip(sweep, hyps, results):
-        totals = total(counts.values())
-        totals.absent = sum(utt not in hyp for utt in refs)
+    for setting, scores in zip(sweep, results):
+        totals = scores.totals()
         path = os.path.join(directory, f"{kind}_{setting.lmwt}_{setting.wip}")
         write_atomically(path, _wer_file(setting.hyp_path(directory), totals))
         lines.append(f"{path}:{totals.format().splitlines()[0]}")
@@ -118,10 +110,10 @@ def _score(
     write_atomically(os.path.join(scoring, f"best_{kind}"), best + "\n")
     winner = next(i for i, setting in enumerate(sweep) if best.endswith(f"{kind}_{setting.lmwt}_{setting.wip}"))
     if kind == "cer":
-        write_transcripts(sweep[winner].hyp_path(directory)[: -len(".txt")] + ".chars.txt", hyps[winner])
+        write_lines(sweep[winner].hyp_path(directory)[: -len(".txt")] + ".chars.txt", hyps[winner])
     if stats:
         details = os.path.join(scoring, f"{kind}_details")
-        write_details(details, kind, refs, hyps[winner], results[winner], utt2spk, sweep[winner])
+        write_details(details, kind, words, hyps[winner], results[winner], utt2spk, sweep[winner])
     return best
 
 
@@ -131,23 +123,20 @@ def _wer_file(hyp_path: str, totals: Totals) -> str:
 
 
 def write_details(
-    details: str, kind: str, refs: dict, hyps: dict, counts: dict[str, Counts], utt2spk: dict, setting: Setting
+    details: str, kind: str, refs: dict, hyps: dict[str, str], scores: Scores, utt2spk: dict, setting: Setting
 ) -> None:
     """Write lmwt, wip, per_utt, per_spk, ops and the bootstrap interval of one setting."""
     os.makedirs(details, exist_ok=True)
-    utts = list(refs)
-    ref_sentences = [refs[utt] for utt in utts]
-    hyp_sentences = [list(hyps.get(utt, ())) for utt in utts]
+    said = list(refs.values())
+    recognized = [hyps[utt].split(" ") if hyps.get(utt) else [] for utt in refs]
     per_utt, csid, pairs = [], [], []
-    for utt, ref, hyp, aligned in zip(utts, ref_sentences, hyp_sentences, batch_align(ref_sentences, hyp_sentences)):
+    for utt, ref, hyp, aligned in zip(refs, said, recognized, batch_align(said, recognized)):
         words = [(ref[i] if i >= 0 else SPECIAL, hyp[j] if j >= 0 else SPECIAL) for i, j in aligned]
         lines = list(per_utt_lines(utt, words, SPECIAL))
         per_utt.extend(lines)
         csid.append((utt, tuple(map(int, lines[-1].split()[2:]))))
         pairs.extend(words)
-    errors = np.array([counts[utt].errors for utt in utts])
-    num_words = np.array([counts[utt].ref_words for utt in utts])
-    mean, half = wer_interval(errors, num_words, REPLICATIONS, GlibcRand())
+    mean, half = wer_interval(scores.errors(), scores.table[:, 0], REPLICATIONS, GlibcRand())
     files = {
         "lmwt": [setting.lmwt],
         "wip": [setting.wip],

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sidamo.io.errors import DataError
 
 WHOLE = re.compile(r"\[.*\]|<.*>|!SIL")  # words that are one character each in a CER
+BLANKS = bytes.maketrans(b"\t\n\v\f\r", b"     ")
 SHOWN = 5  # how many keys of one kind of irregularity are named; the rest is only counted
 
 
@@ -24,16 +25,21 @@ class Transcripts:
     Attributes
     ----------
     name : str, the file, for messages
-    words : dict, utterance -> list of words (str; undecodable bytes as lone surrogates, PEP 383)
+    lines : dict, utterance -> words joined by single blanks (str; undecodable bytes as lone surrogates, PEP 383)
     duplicates, empty, undecodable, unsorted : lists of utterances, in the order of the file
     """
 
     name: str = ""
-    words: dict[str, list[str]] = field(default_factory=dict)
+    lines: dict[str, str] = field(default_factory=dict)
     duplicates: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     undecodable: list[str] = field(default_factory=list)
     unsorted: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> dict[str, list[str]]:
+        """The same as lists of words."""
+        return {utt: line.split(" ") if line else [] for utt, line in self.lines.items()}
 
     def complaints(self, what: str) -> list[str]:
         """One sentence per kind of irregularity; `what` is "reference" or "hypothesis"."""
@@ -64,24 +70,25 @@ def parse_transcripts(lines: Iterable[bytes], name: str) -> Transcripts:
     out = Transcripts(name)
     previous = b""
     for number, line in enumerate(lines, 1):
-        key_bytes, _, rest = line.strip(b"\r\n").replace(b"\t", b" ").lstrip(b" ").partition(b" ")
+        # Kaldi's separators only (ASCII white space): a no-break space is part of a word, as it is for its tools.
+        key_bytes, _, rest = line.translate(BLANKS).strip(b" ").partition(b" ")
+        while b"  " in rest:
+            rest = rest.replace(b"  ", b" ")
         if not key_bytes:
             raise DataError("empty line", file=name, line=number, mend="remove it: each line is <utterance> <words>")
         key = key_bytes.decode("utf-8", "surrogateescape")
         try:
-            text = rest.decode("utf-8")
+            text = rest.lstrip(b" ").decode("utf-8")
         except UnicodeDecodeError:
-            text = rest.decode("utf-8", "surrogateescape")
+            text = rest.lstrip(b" ").decode("utf-8", "surrogateescape")
             out.undecodable.append(key)
-        # Kaldi's separators only (ASCII white space): a no-break space is part of a word, as it is for its tools.
-        words = text.split() if text.isascii() else [word for word in text.split(" ") if word]
-        if key in out.words:
+        if key in out.lines:
             out.duplicates.append(key)
         elif key_bytes < previous:
             out.unsorted.append(key)
-        if not words:
+        if not text:
             out.empty.append(key)
-        out.words[key] = words
+        out.lines[key] = text
         previous = key_bytes
     return out
 
@@ -95,10 +102,10 @@ def read_transcripts(path: str | os.PathLike) -> Transcripts:
         raise DataError(f"cannot read: {error.strerror}", file=os.fspath(path)) from error
 
 
-def write_transcripts(path: str | os.PathLike, sentences: dict[str, Iterable[str]]) -> None:
+def write_lines(path: str | os.PathLike, lines: dict[str, str]) -> None:
     """Write `<utterance> <words>` lines, sorted by byte value, atomically."""
-    keys = sorted(sentences, key=lambda key: key.encode("utf-8", "surrogateescape"))
-    write_atomically(path, "".join(f"{key} {' '.join(sentences[key])}".rstrip() + "\n" for key in keys))
+    keys = sorted(lines, key=lambda key: key.encode("utf-8", "surrogateescape"))
+    write_atomically(path, "".join(f"{key} {lines[key]}".rstrip(" ") + "\n" for key in keys))
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> None:
