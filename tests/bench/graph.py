@@ -1,0 +1,193 @@
+"""Decoding graphs at LibriSpeech scale: time, peak memory, states and arcs of each step, for both builders.
+
+    python tests/bench/graph.py [--words 126000] [--bigrams 725000] [--trigrams 500000] [--repeat 3] [--dir DIR]
+
+Generates (seeded) a lexicon of about 135,000 pronunciations with the statistics of CMUdict (39 phones, 2 to 14 of them,
+shared beginnings, homophones) and a trigram with about 1.4 million n-grams, runs utils/prepare_lang.sh once, and then
+each builder in a process of its own, alternating. Kaldi's tools, measured elsewhere for such a graph (reference in the
+issue): 16 s and 454 MB from the ARPA file to the compact TLG, 13.9 s to LG; pynini used plainly: 20 s, 831 MB.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KALDI_SECONDS_LG, KALDI_SECONDS_TLG, KALDI_MB = 13.9, 16.4, 454
+
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
+CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
+
+
+def make_pronunciations(rng, count):
+    """`count` pronunciations: syllables of 0 to 2 consonants, a vowel, 0 to 2 consonants, drawn from a skewed inventory."""
+    vowel_p = 1.0 / np.arange(2, len(VOWELS) + 2) ** 0.8
+    cons_p = 1.0 / np.arange(2, len(CONSONANTS) + 2) ** 0.8
+    vowels, consonants = rng.permutation(VOWELS), rng.permutation(CONSONANTS)
+    inventory = []
+    for _ in range(3000):
+        onset = rng.choice(consonants, size=rng.choice(3, p=[0.15, 0.7, 0.15]), p=cons_p / cons_p.sum())
+        coda = rng.choice(consonants, size=rng.choice(3, p=[0.5, 0.4, 0.1]), p=cons_p / cons_p.sum())
+        inventory.append([*onset, rng.choice(vowels, p=vowel_p / vowel_p.sum()), *coda])
+    p = 1.0 / np.arange(3, len(inventory) + 3) ** 0.9
+    lengths = rng.choice([1, 2, 3, 4, 5], size=count, p=[0.12, 0.42, 0.3, 0.12, 0.04])
+    picks = rng.choice(len(inventory), size=int(lengths.sum()), p=p / p.sum())
+    ends = np.cumsum(lengths)
+    return [[phone for k in picks[a:b] for phone in inventory[k]] for a, b in zip(ends - lengths, ends)]
+
+
+def make_dict(rng, directory, num_words):
+    """A dictionary directory without silence; one word in fifteen has a second pronunciation."""
+    directory.mkdir(parents=True, exist_ok=True)
+    words = [f"w{k:06d}" for k in range(num_words)]
+    extra = rng.choice(num_words, size=num_words // 15, replace=False)
+    prons = make_pronunciations(rng, num_words + len(extra))
+    lines = {f"{words[k]} {' '.join(prons[n])}" for n, k in enumerate([*range(num_words), *extra])}
+    (directory / "lexicon.txt").write_text("\n".join(sorted(lines)) + "\n")
+    (directory / "nonsilence_phones.txt").write_text("\n".join(sorted(VOWELS + CONSONANTS)) + "\n")
+    return words
+
+
+def make_arpa(rng, words, num_bigrams, num_trigrams, path):
+    """A normalized trigram: Zipf unigrams, successors drawn by them, trigrams made of bigrams of the model."""
+    from sidamo.lang.ngram_model import LOG_ZERO, NgramModel, Table, make_keys, write_model
+
+    names = [b"<unk>", b"<s>", b"</s>", *(word.encode() for word in words)]
+    count = len(names)
+    p = np.zeros(count)
+    p[3:] = rng.permutation(1.0 / (np.arange(len(words)) + 20.0))
+    p[0], p[2] = p.max() / 10, p.max()
+    p /= p.sum()
+    with np.errstate(divide="ignore"):
+        logp = np.maximum(np.log(p), LOG_ZERO)
+    unigrams = Table(np.zeros(count, np.int64), np.arange(count, dtype=np.int32), logp, np.zeros(count))
+
+    def draw(context_p, context_rows, number):
+        context = rng.choice(context_rows, size=int(number * 1.6), p=context_p)
+        word = rng.choice(count, size=len(context), p=p)
+        keys = np.unique(make_keys(context, word))
+        keys = np.sort(rng.permutation(keys)[:number])
+        return keys >> 24, (keys & 0xFFFFFF).astype(np.int32)
+
+    def table(context, word, size):
+        weight = p[word] ** 0.7
+        total = np.bincount(context, weight, minlength=size)
+        seen = np.bincount(context, minlength=size)
+        mass = 0.8 * seen / (seen + 2.0)
+        return Table(context, word, np.log(mass[context] * weight / total[context]), np.zeros(len(word)))
+
+    start = p.copy()
+    start[1], start[2] = p[2], 0
+    bigrams = table(*draw(start / start.sum(), np.arange(count), num_bigrams), count)
+    context_p = start[bigrams.context] * np.exp(bigrams.logprob)
+    context_p[bigrams.word == 2] = 0
+    context, word = draw(context_p / context_p.sum(), np.arange(len(bigrams)), num_trigrams)
+    model = NgramModel(names, [unigrams, bigrams, table(context, word, len(bigrams))])
+    model.normalize()
+    write_model(model, str(path))
+
+
+def steps_of(builder, lang, arpa):
+    """Run in a child: every step with its seconds, the peak memory so far (MB), states and arcs."""
+    from sidamo.io.fst import read_fst
+    from sidamo.lang import graph
+    from sidamo.lang.arpa import ArpaOptions, arpa_to_fst, read_arpa_bytes
+    from sidamo.lang.lexicon import read_table
+
+    rows, fst = [], None
+
+    def step(name, function):
+        nonlocal fst
+        began = time.perf_counter()
+        fst = function()
+        size = (fst.num_states, fst.num_arcs) if hasattr(fst, "offsets") else (
+            fst.num_states(), sum(fst.num_arcs(s) for s in range(0)) or None)  # fmt: skip
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append([name, time.perf_counter() - began, peak, *size])
+
+    words, phones, tokens = (read_table(f"{lang}/{name}.txt") for name in ("words", "phones", "tokens"))
+    ids = {word.encode(): k for word, k in words.items()}
+    options = ArpaOptions(disambig_symbol="#0", read_symbol_table="words.txt")
+    step("ARPA -> G", lambda: arpa_to_fst(read_arpa_bytes(arpa), ids, options))
+    grammar, lexicon = fst, read_fst(f"{lang}/L_disambig.fst")
+    if builder == "direct":
+        from sidamo.lang.direct import build_lg_direct
+
+        step("G -> LG (direct)", lambda: build_lg_direct(lexicon, grammar, phones, words))
+    else:
+        step("L o G", lambda: graph.compose(graph.to_pynini(lexicon), graph.to_pynini(grammar), "L o G"))
+        step("determinize (log)", lambda: graph.determinize(fst, "L o G"))
+        step("minimize (encoded)", lambda: graph.minimize(fst))
+        step("-> arrays", lambda: graph.from_pynini(fst))
+    step("LG over tokens, sorted", lambda: graph.relabel_to_tokens(fst, phones, tokens))
+    lg = fst
+    step("T o LG, compact", lambda: graph.expand_topology(lg, "compact"))
+    print(json.dumps(rows))
+
+
+def run_child(builder, lang, arpa):
+    began = time.perf_counter()
+    command = [sys.executable, __file__, "--child", builder, str(lang), str(arpa)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1]), time.perf_counter() - began
+
+
+def show(builder, rows, whole):
+    print(f"\n{builder}: whole process {whole:.1f} s, peak {max(row[2] for row in rows):.0f} MB")
+    print(f"  {'step':26}{'s':>8}{'peak MB':>10}{'states':>12}{'arcs':>12}")
+    for name, seconds, peak, states, arcs in rows:
+        print(f"  {name:26}{seconds:8.2f}{peak:10.0f}{states:12,}{arcs or 0:12,}")
+
+
+def main():
+    if sys.argv[1:2] == ["--child"]:
+        steps_of(*sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--words", type=int, default=126_000)
+    parser.add_argument("--bigrams", type=int, default=725_000)
+    parser.add_argument("--trigrams", type=int, default=500_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--dir", default="", help="keep lexicon and ARPA here")
+    args = parser.parse_args()
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    with tempfile.TemporaryDirectory() as temporary:
+        work = pathlib.Path(args.dir or temporary)
+        lang, arpa = work / "lang", work / "lm.arpa"
+        if not (lang / ".done").exists() or not arpa.exists():
+            rng = np.random.default_rng(20)
+            words = make_dict(rng, work / "dict", args.words)
+            script = [str(ROOT / "utils/prepare_lang.sh"), "--ctc", "true", str(work / "dict"), "<unk>", str(work / "tmp"), str(lang)]
+            began = time.perf_counter()
+            subprocess.run(script, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            print(f"prepare_lang.sh: {time.perf_counter() - began:.1f} s")
+            make_arpa(rng, words, args.bigrams, args.trigrams, arpa)
+        run_child("direct", lang, arpa)  # numba's cache
+        results = {"direct": [], "pynini": []}
+        for _ in range(args.repeat):
+            for builder, found in results.items():
+                found.append(run_child(builder, lang, arpa))
+        middle = {}
+        for builder, found in results.items():
+            found.sort(key=lambda item: item[1])
+            rows, whole = middle[builder] = found[len(found) // 2]
+            show(builder, rows, whole)
+    whole = {builder: item[1] for builder, item in middle.items()}
+    to_lg = {builder: sum(row[1] for row in item[0][:-1]) for builder, item in middle.items()}
+    print(f"\nARPA -> compact TLG, whole process: direct {whole['pynini'] / whole['direct']:.1f} times as fast as pynini")
+    for builder in results:
+        peak = max(row[2] for row in middle[builder][0])
+        print(f"{builder}: {whole[builder]:.1f} s, {peak:.0f} MB; to LG {to_lg[builder]:.1f} s "
+              f"(Kaldi, measured elsewhere on such a graph: {KALDI_SECONDS_TLG} s, {KALDI_MB} MB; to LG {KALDI_SECONDS_LG} s)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
