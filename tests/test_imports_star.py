@@ -16,10 +16,10 @@ PACKAGE = ROOT / "pylib" / "sidamo"
 # Room to the libraries that it may import, besides the standard library, sidamo.io and itself.
 ROOMS = {
     "io": {"numpy", "kaldiio", "soundfile", "numba"},
-    "feats": {"numpy", "scipy", "soundfile", "numba"},
+    "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite: the part of numba that loads machine code
     "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst"},
     "am": {"numpy", "numba", "torch", "tqdm"},
-    "decode": {"numpy", "numba", "llvmlite", "tqdm"},  # llvmlite is the part of numba that emits machine code
+    "decode": {"numpy", "numba", "llvmlite", "tqdm"},
     "lattice": {"numpy", "numba"},
     "score": {"numpy", "numba", "scipy"},
     "report": {"numpy", "matplotlib"},

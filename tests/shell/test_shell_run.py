@@ -172,7 +172,7 @@ def test_a_misspelt_option_is_pointed_out(run_pl):
     assert "--max-job-run 2; did you mean --max-jobs-run?" in done.stderr
 
 
-STUBBORN = "trap '' TERM; sleep 60 & sleep 60"
+STUBBORN = "trap '' TERM; touch ready; sleep 60 & sleep 60"
 
 
 def start(tmp_path, *arguments, marker):
@@ -186,7 +186,7 @@ def start(tmp_path, *arguments, marker):
 def test_signals_end_all_processes(tmp_path, number, status):
     marker = f"run_test_{os.getpid()}_{number}"
     process = start(tmp_path, "-tc", "2", "JOB=1:3", "x.JOB.log", "sleep", "60", "&", "sleep", "60", marker=marker)
-    assert wait_until(lambda: len(survivors(marker)) >= 6)
+    assert wait_until(lambda: (tmp_path / "x.2.log").exists() and len(survivors(marker)) >= 6)
     process.send_signal(number)
     assert process.wait(10) == status
     assert survivors(marker) == [] or wait_until(lambda: not survivors(marker), 2)
@@ -198,7 +198,7 @@ def test_jobs_that_ignore_sigterm_are_killed(tmp_path):
     (tmp_path / "stubborn.sh").write_text(STUBBORN)
     marker = f"run_test_{os.getpid()}_stubborn"
     process = start(tmp_path, "x.log", "bash", "stubborn.sh", marker=marker)
-    assert wait_until(lambda: len(survivors(marker)) >= 4)
+    assert wait_until((tmp_path / "ready").exists)
     process.terminate()
     assert process.wait(10) == 143
     assert wait_until(lambda: not survivors(marker), 2)
@@ -207,7 +207,7 @@ def test_jobs_that_ignore_sigterm_are_killed(tmp_path):
 def test_kill_9_of_run_py_ends_all_processes(tmp_path):
     marker = f"run_test_{os.getpid()}_kill"
     process = start(tmp_path, "-tc", "2", "JOB=1:2", "x.JOB.log", "sleep", "60", "&", "sleep", "60", marker=marker)
-    assert wait_until(lambda: len(survivors(marker)) >= 6)
+    assert wait_until(lambda: (tmp_path / "x.2.log").exists() and len(survivors(marker)) >= 6)
     process.kill()
     process.wait()
     assert wait_until(lambda: not survivors(marker), 6)

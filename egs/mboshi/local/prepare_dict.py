@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make a dictionary of letters from the words of texts: each word is its letters, and | for its end.
 
-The orthography of Mboshi is close to phonemic, so letters serve as units; the end of a word is a unit of its own, so that
-greedy decoding without any dictionary yields words too.
+The orthography of Mboshi is close to phonemic, so letters serve as units; the end of a word is a unit of its own, so
+that greedy decoding without any dictionary yields words too.
 
 Reads <text>... (lines <utt> <words>)
 Writes <dict>/{lexicon,nonsilence_phones,silence_phones,optional_silence,extra_questions}.txt
@@ -12,14 +12,17 @@ Example: local/prepare_dict.py data/train/text data/local/dict
 import pathlib
 import sys
 
+from sidamo.io import script
+
 END = "|"
 
 
 def main() -> int:
-    if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__, file=sys.stdout if "--help" in sys.argv else sys.stderr)
-        return 0 if "--help" in sys.argv else 1
-    *texts, out = map(pathlib.Path, sys.argv[1:])
+    parser = script.argument_parser(__doc__)
+    parser.add_argument("text", type=pathlib.Path, nargs="+")
+    parser.add_argument("dict", type=pathlib.Path)
+    args = parser.parse_args()
+    texts, out = args.text, args.dict
     lines = [line for text in texts for line in text.read_text(encoding="utf-8").splitlines()]
     words = sorted({word for line in lines for word in line.split()[1:]})
     units = sorted({letter for word in words for letter in word} | {END})
