@@ -17,7 +17,6 @@ import warnings  # noqa: E402
 
 import kaldiio  # noqa: E402
 import numpy as np  # noqa: E402
-
 from sidamo.io.tables import SequentialReader, Writer  # noqa: E402
 
 COUNT, ROWS, COLUMNS = 600, 300, 80

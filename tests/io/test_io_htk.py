@@ -37,7 +37,7 @@ def test_checksum_is_skipped():
 
 
 def test_compressed_is_restored():
-    """_C: floats A and B per column, then shorts; x = (short + B) / A (HTK Book, 5.7.1); 4 frames more in the header."""
+    """_C: floats A and B per column, then shorts; x = (short + B) / A (HTK Book, 5.7.1); the header says 4 more."""
     a, b = np.array([100, 10, 1000.0]), np.array([0, 5, -3.0])
     shorts = np.rint(MATRIX * a - b).astype(">i2")
     data = a.astype(">f4").tobytes() + b.astype(">f4").tobytes() + shorts.tobytes()

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from sidamo.io.errors import DataError
+from sidamo.io.specifiers import parse_rspecifier, parse_wspecifier
 from sidamo.io.streams import classify_rxfilename, classify_wxfilename, open_rxfilename, open_wxfilename
 from sidamo.io.tables import (
     MappedReader,
@@ -17,8 +18,6 @@ from sidamo.io.tables import (
     Writer,
     is_rspecifier,
     is_wspecifier,
-    parse_rspecifier,
-    parse_wspecifier,
     read_object,
     split_range,
     write_object,

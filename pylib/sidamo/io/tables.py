@@ -7,8 +7,8 @@ wspecifier: `ark:wxfilename`, `ark,scp:wxfilename,wxfilename` or `scp:rxfilename
 key), with options `b` binary (the default), `t` text, `f` flush after each object, `p` leave out keys without a
 file.
 
-Why this is not built on kaldiio (2.18): its compressed matrices differ from Kaldi's in some bytes and take 15 times
-as long, its text is neither printed nor read as Kaldi does (17 digits; `[ 1 2 ]` becomes integers), a range past
+Why this is not built on kaldiio (2.18): its compressed matrices differ from Kaldi's in some bytes and take several
+times as long, its text is neither printed nor read as Kaldi does (17 digits; `[ 1 2 ]` becomes integers), a range past
 the end is clipped without a word, `s cs o p` have no effect, it does not write under a temporary name, and
 importing it takes longer than a minute of audio. The tests use it as an independent oracle for what it does do.
 """
@@ -18,86 +18,23 @@ import re
 from sidamo.io import log
 from sidamo.io.errors import DataError
 from sidamo.io.holders import check_token, decode, encode, make_holder
+from sidamo.io.specifiers import (
+    is_rspecifier,
+    is_wspecifier,
+    parse_rspecifier,
+    parse_wspecifier,
+    require_rspecifier,
+    require_wspecifier,
+)
 from sidamo.io.streams import classify_rxfilename, open_rxfilename, open_wxfilename, printable
+
+__all__ = [
+    "MappedReader", "RandomAccessReader", "SequentialReader", "Writer", "is_rspecifier", "is_wspecifier",
+    "parse_rspecifier", "parse_wspecifier", "read_object", "read_script", "split_range", "write_object",
+]  # fmt: skip
 
 _KEY = re.compile(rb"\s*(\S+)(?=\s)")
 _RANGED = re.compile(r"([^\[]+)\[([^\[]+)\]", re.DOTALL)
-_READ_FLAGS = {
-    "o": ("once", True), "no": ("once", False), "s": ("sorted", True), "ns": ("sorted", False),
-    "cs": ("called_sorted", True), "ncs": ("called_sorted", False), "p": ("permissive", True),
-    "np": ("permissive", False), "bg": ("background", True), "b": None, "t": None, "f": None, "nf": None,
-}  # fmt: skip
-_WRITE_FLAGS = {
-    "b": ("binary", True), "t": ("binary", False), "f": ("flush", True), "nf": ("flush", False),
-    "p": ("permissive", True),
-}  # fmt: skip
-
-
-class Specifier:
-    """A parsed rspecifier or wspecifier: `kind` (ark, scp, both), `archive`, `script` and one attribute per option."""
-
-    def __init__(self, kind, archive="", script="", **flags):
-        self.kind, self.archive, self.script = kind, archive, script
-        self.__dict__.update(flags)
-
-
-def _parse(text, flags, defaults):
-    """(types, flags, rest) or None."""
-    before, colon, rest = text.partition(":")
-    if not colon or text[-1].isspace():
-        return None
-    types, values = [], dict(defaults)
-    for word in re.split("[, ]", before):
-        if word in ("ark", "scp"):
-            types.append(word)
-        elif word not in flags:
-            return None
-        elif flags[word]:
-            name, value = flags[word]
-            values[name] = value
-    return types, values, rest
-
-
-def parse_rspecifier(text: str) -> Specifier | None:
-    """A Specifier of kind ark or scp, or None where the text is not an rspecifier."""
-    defaults = {"once": False, "sorted": False, "called_sorted": False, "permissive": False, "background": False}
-    parsed = _parse(text, _READ_FLAGS, defaults) if text else None
-    if parsed is None or parsed[0] not in (["ark"], ["scp"]):
-        return None
-    types, flags, rest = parsed
-    return Specifier(types[0], rest if types == ["ark"] else "", rest if types == ["scp"] else "", **flags)
-
-
-def parse_wspecifier(text: str) -> Specifier | None:
-    """A Specifier of kind ark, scp or both, or None where the text is not a wspecifier."""
-    parsed = _parse(text, _WRITE_FLAGS, {"binary": True, "flush": False, "permissive": False}) if text else None
-    if parsed is None:
-        return None
-    types, flags, rest = parsed
-    if types == ["ark"]:
-        return Specifier("ark", rest, **flags)
-    if types == ["scp"]:
-        return Specifier("scp", "", rest, **flags)
-    if types == ["ark", "scp"] and "," in rest:
-        archive, _, script = rest.partition(",")
-        return Specifier("both", archive, script, **flags)
-    return None
-
-
-def is_rspecifier(text: str) -> bool:
-    """Whether the text is an rspecifier (and not an rxfilename)."""
-    return parse_rspecifier(text) is not None
-
-
-def is_wspecifier(text: str) -> bool:
-    """Whether the text is a wspecifier (and not a wxfilename)."""
-    return parse_wspecifier(text) is not None
-
-
-def _require(specifier, text, what, example):
-    if specifier is None:
-        raise DataError(f"invalid {what} {text!r}", mend=f"write it like {example} (no blanks at the ends)")
-    return specifier
 
 
 def split_range(name: str):
@@ -253,7 +190,7 @@ class SequentialReader:
     """
 
     def __init__(self, rspecifier: str, kind: str, **holder_options):
-        self._specifier = _require(parse_rspecifier(rspecifier), rspecifier, "rspecifier", "ark:file or scp:file")
+        self._specifier = require_rspecifier(rspecifier)
         self._rspecifier = rspecifier
         self._holder = make_holder(kind, **holder_options)
         self._stream = self._loader = None
@@ -358,7 +295,7 @@ class RandomAccessReader:
     """
 
     def __init__(self, rspecifier: str, kind: str, **holder_options):
-        self._specifier = _require(parse_rspecifier(rspecifier), rspecifier, "rspecifier", "ark:file or scp:file")
+        self._specifier = require_rspecifier(rspecifier)
         self._rspecifier = rspecifier
         self._archive = self._loader = None
         self._called = None  # last key asked for, with cs
@@ -518,9 +455,7 @@ class Writer:
     """
 
     def __init__(self, wspecifier: str, kind: str, **holder_options):
-        self._specifier = _require(
-            parse_wspecifier(wspecifier), wspecifier, "wspecifier", "ark:file, ark,t:file or ark,scp:file,file"
-        )
+        self._specifier = require_wspecifier(wspecifier)
         self._holder = make_holder(kind, **holder_options)
         self._out = self._script = self._targets = None
         if self._specifier.kind == "scp":
