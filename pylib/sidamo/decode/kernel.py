@@ -21,11 +21,13 @@ import numba
 import numpy as np
 
 from sidamo.decode.jit import JIT
+from sidamo.decode.prefetch import prefetch
 
 DONE, TOKENS_FULL, QUEUE_FULL, LINKS_FULL, NO_TOKENS = range(5)
 # Fields of `position`, the place in time where a search stands.
 BEGIN, END, OFFSET, FRAME, UTT_FRAME, NUM_LINKS, MAX_TOKENS = range(7)
 NUM_BINS = 1024
+AHEAD = 4  # tokens between asking for a state's arcs and using them
 INF = np.float32(np.inf)
 
 
@@ -135,9 +137,13 @@ def find_cutoff(cost, begin, end, beam, max_active, min_active, beam_delta, bins
 
 @numba.njit(**JIT)
 def acoustic_row(loglike, acoustic_scale, best, row):
-    """Costs of the labels of one frame, relative to the best token: row[label] (row[0] unused). Returns the lowest."""
+    """Costs of the labels of one frame, relative to the best token: row[label] (row[0] unused).
+
+    Returns the lowest but the blank's, which leads in most frames and would hide that all others are dear.
+    """
     low = INF
-    for v in range(len(loglike)):
+    row[1] = -acoustic_scale * loglike[0] - best
+    for v in range(1, len(loglike)):
         row[v + 1] = -acoustic_scale * loglike[v] - best
         low = min(low, row[v + 1])
     return low
@@ -169,6 +175,9 @@ def emit(
     fresh = end  # the next token to make
     room, room_links = len(key), len(link_from)
     for i in range(begin, end):
+        if contexts == 1 and i + 2 * AHEAD < end:  # states far ahead, arcs half as far
+            prefetch(first, 2 * key[i + 2 * AHEAD])
+            prefetch(arcs, 4 * first[key[i + AHEAD], 1])
         c = cost[i]
         if c > cutoff:
             continue

@@ -32,6 +32,7 @@ import numpy as np
 
 from sidamo.decode.jit import JIT
 from sidamo.decode.kernel import (
+    AHEAD,
     DONE,
     INF,
     LINKS_FULL,
@@ -41,8 +42,10 @@ from sidamo.decode.kernel import (
     TOKENS_FULL,
     acoustic_row,
 )
+from sidamo.decode.prefetch import prefetch
 
 POINTERS_FULL = 5
+NUMBER, STATE, LABEL, HUB = range(4)  # fields of `unit`: its number, its state in LG, its token, the state's hub or -1
 # Fields of `position`.
 ROW, HUBS, UNITS, HUB_BASE, UNIT_BASE, FRAME, UTT_FRAME, POINTERS, NODES, LINKS, HUB_NODES, UNIT_NODES = range(12)
 BLANK = 1
@@ -104,53 +107,63 @@ def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, 
     return best, best_hub, limit, beam
 
 
-@numba.njit(**JIT)
-def enter_hub(state, cost, pointer, last, hub_slot, base, count, hub_state, hub_cost, hub_pointer, hub_last, hub_from):
+@numba.njit(**JIT, forceinline=True)  # a call would push a hundred words of array fields
+def enter_hub(first, weights, state, known, cost, pointer, last, hub_slot, base, count,
+              hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
     """Offer a way to be at a state: kept if it is the best, or the best with another last frame than the best's.
 
-    hub_cost, hub_pointer, hub_last are (2, room) arrays: best, second. Returns (hub, number of hubs, changed); the hub
+    known: the state's hub, -1 where it is to be looked up. hub_cost, hub_pointer, hub_last are (2, room) arrays: best,
+    second. Returns (hub, number of hubs, changed); the hub
     is -1 where there is no room.
     """
-    j = hub_slot[state] - base
+    j = np.int64(known)
+    if j < 0:
+        j = hub_slot[state] - base
     if j < 0:
         if count == len(hub_state):
             return -1, count, False
         j = count
         count += 1
         hub_slot[state] = base + j
-        hub_state[j] = state
-        hub_from[j] = -1
+        hub_state[j], hub_from[j], hub_fresh[j] = state, -1, True
         hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
         hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = INF, -1, -1
+        begin, end = first[state, 1], first[state + 1, 0]
+        hub_arcs[0, j], hub_arcs[1, j], hub_arcs[2, j] = first[state, 0], begin, end
+        hub_low[j] = weights[begin, 2] if begin < end else INF
         return j, count, True
     if cost < hub_cost[0, j]:
         if last != hub_last[0, j]:
             hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = hub_cost[0, j], hub_pointer[0, j], hub_last[0, j]
         hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
+        hub_fresh[j] = True
         return j, count, True
     if last != hub_last[0, j] and cost < hub_cost[1, j]:
         hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = cost, pointer, last
+        hub_fresh[j] = True
         return j, count, True
     return j, count, False
 
 
 @numba.njit(**JIT)
-def last_units(row, unit_id, unit_cost, unit_pointer, units, n_label, cutoff, bound, adaptive_beam,
-               unit_slot, base, new_id, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
+def last_units(row, unit, unit_cost, unit_pointer, units, moved, cutoff, bound, adaptive_beam,
+               unit_table, base, new, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
     """Tokens that last one more frame. Returns (number of new tokens or -1, bound)."""
     count = 0
     for i in range(units):
         c = unit_cost[i]
         if c > cutoff:
             continue
-        n = unit_id[i]
-        c_new = c + row[n_label[n]]
+        c_new = c + row[unit[LABEL, i]]
         if c_new >= bound:
             continue
-        if count == len(new_id):
+        if count == len(new_cost):
             return -1, bound
-        unit_slot[n] = base + count
-        new_id[count], new_cost[count], new_pointer[count] = n, c_new, unit_pointer[i]
+        unit_table[unit[NUMBER, i], 0] = base + count
+        for field in range(3):
+            new[field, count] = unit[field, i]
+        new[HUB, count] = moved[unit[HUB, i]] if unit[HUB, i] >= 0 else -1
+        new_cost[count], new_pointer[count] = c_new, unit_pointer[i]
         new_arc[count], new_from[count], new_stay[count] = -1, i, c_new
         count += 1
         if c_new + adaptive_beam < bound:
@@ -159,11 +172,13 @@ def last_units(row, unit_id, unit_cost, unit_pointer, units, n_label, cutoff, bo
 
 
 @numba.njit(**JIT)
-def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hubs, cutoff, bound, adaptive_beam, blank_last,
-               hub_slot, base, new_state, new_cost, new_pointer, new_last, new_from, new_stay):  # fmt: skip
+def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hub_arcs, hub_low, hubs, cutoff, bound, adaptive_beam,
+               blank_last, hub_slot, base, new_state, new_cost, new_pointer, new_last, new_arcs, new_low, new_from,
+               new_stay, new_fresh, moved):  # fmt: skip
     """Hubs whose next frame is blank. Returns (number of new hubs, bound); there is room for as many as there were."""
     count = 0
     for i in range(hubs):
+        moved[i] = -1
         c = hub_cost[0, i]
         if c > cutoff:
             continue
@@ -171,10 +186,13 @@ def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hubs, cutoff, bound
         if c_new >= bound:
             continue
         hub_slot[hub_state[i]] = base + count
-        new_state[count] = hub_state[i]
+        new_state[count], new_low[count] = hub_state[i], hub_low[i]
+        for field in range(3):
+            new_arcs[field, count] = hub_arcs[field, i]
         new_cost[0, count], new_pointer[0, count], new_last[0, count] = c_new, hub_pointer[0, i], blank_last
         new_cost[1, count], new_pointer[1, count], new_last[1, count] = INF, -1, -1
-        new_from[count], new_stay[count] = i, c_new
+        new_from[count], new_stay[count], new_fresh[count] = i, c_new, False
+        moved[i] = count
         count += 1
         if c_new + adaptive_beam < bound:
             bound = c_new + adaptive_beam
@@ -182,17 +200,19 @@ def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hubs, cutoff, bound
 
 
 @numba.njit(**JIT)
-def take_arcs(first, arcs, weights, row, low, hub_state, hub_cost, hub_pointer, hub_last, hubs, cutoff, bound,
-              adaptive_beam, unit_slot, base, new_id, new_cost, new_pointer, new_arc, new_from, count,
+def take_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_pointer, hub_last, hubs, cutoff, bound,
+              adaptive_beam, unit_table, base, new, new_cost, new_pointer, new_arc, new_from, count,
               link_from, link_to, link_arc, link_cost, num_links, lattice_beam, hub_node, unit_node):  # fmt: skip
     """Arcs of LG that read a token. Returns (code, number of new unit tokens, bound, number of links)."""
-    room, room_links = len(new_id), len(link_from)
+    room, room_links = len(new_cost), len(link_from)
     for i in range(hubs):
+        if i + AHEAD < hubs and hub_cost[0, i + AHEAD] + hub_low[i + AHEAD] + low < bound:
+            prefetch(arcs, 4 * hub_arcs[1, i + AHEAD])
         c = hub_cost[0, i]
-        if c > cutoff:
+        if c > cutoff or c + hub_low[i] + low >= bound:
             continue
-        s, last = hub_state[i], hub_last[0, i]
-        for a in range(first[s, 1], first[s + 1, 0]):
+        last = hub_last[0, i]
+        for a in range(hub_arcs[1, i], hub_arcs[2, i]):
             c_arc = c + weights[a, 2]
             if c_arc + low >= bound:
                 break  # arcs come by rising weight
@@ -205,14 +225,15 @@ def take_arcs(first, arcs, weights, row, low, hub_state, hub_cost, hub_pointer, 
             if c_new >= bound:
                 continue
             n = arcs[a, 3]
-            j = unit_slot[n] - base
+            j = unit_table[n, 0] - base
             if j < 0:
                 if count == room:
                     return TOKENS_FULL, count, bound, num_links
                 j = count
                 count += 1
-                unit_slot[n] = base + j
-                new_id[j], new_from[j] = n, -1
+                unit_table[n, 0] = base + j
+                new[NUMBER, j], new[STATE, j], new[LABEL, j], new[HUB, j] = n, unit_table[n, 1], label, -1
+                new_from[j] = -1
                 new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
             elif c_new < new_cost[j]:
                 new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
@@ -230,43 +251,73 @@ def take_arcs(first, arcs, weights, row, low, hub_state, hub_cost, hub_pointer, 
 
 
 @numba.njit(**JIT)
-def close_hubs(first, arcs, weights, frame, begin, hub_slot, base, hub_state, hub_cost, hub_pointer, hub_last, hub_from,
-               count, cutoff, queue, pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
-    """Follow epsilon arcs from hubs begin..count until nothing changes. Returns (code, hubs, back-pointers)."""
+def enter_units(first, weights, frame, strict, bound, unit, unit_cost, unit_pointer, unit_arc, units, hub_slot, base,
+                hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh, hubs,
+                pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
+    """Make back-pointers of the arcs taken; offer each unit token to its hub. Returns (code, hubs, pointers)."""
+    for j in range(units):
+        if j + 2 * AHEAD < units and unit[HUB, j + 2 * AHEAD] < 0:
+            prefetch(hub_slot, unit[STATE, j + 2 * AHEAD])
+            prefetch(first, 2 * unit[STATE, j + 2 * AHEAD])
+        if unit_cost[j] > bound:
+            unit[HUB, j] = -1
+            continue
+        if unit_arc[j] >= 0:
+            if pointers == len(pointer_prev):
+                return POINTERS_FULL, hubs, pointers
+            pointer_prev[pointers], pointer_arc[pointers], pointer_frame[pointers] = unit_pointer[j], unit_arc[j], frame
+            unit_pointer[j] = pointers
+            pointers += 1
+        h, hubs, _ = enter_hub(
+            first, weights, unit[STATE, j], unit[HUB, j], unit_cost[j], unit_pointer[j],
+            unit[LABEL, j] if strict else np.int32(0), hub_slot, base, hubs, hub_state, hub_cost, hub_pointer, hub_last,
+            hub_arcs, hub_low, hub_from, hub_fresh,
+        )  # fmt: skip
+        if h < 0:
+            return TOKENS_FULL, hubs, pointers
+        unit[HUB, j] = h
+    return DONE, hubs, pointers
+
+
+@numba.njit(**JIT)
+def close_hubs(first, arcs, weights, frame, hub_slot, base, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs,
+               hub_low, hub_from, hub_fresh, count, cutoff, queue,
+               pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
+    """Follow epsilon arcs from the fresh hubs until nothing changes. Returns (code, hubs, back-pointers).
+
+    A hub that is here by a blank alone needs no closure: the hubs beyond its epsilon arcs stayed on by that blank too.
+    """
     top = 0
     if len(queue) < count:
         return QUEUE_FULL, count, pointers
-    for i in range(begin, count):
-        s = hub_state[i]
-        if first[s, 0] < first[s, 1]:
+    for i in range(count):
+        if hub_fresh[i] and hub_arcs[0, i] < hub_arcs[1, i]:
             queue[top] = i
             top += 1
     while top > 0:
         top -= 1
         i = queue[top]
-        s = hub_state[i]
         for which in range(2):
             c = hub_cost[which, i]
             if c > cutoff or c == INF:
                 continue
             pointer, last = hub_pointer[which, i], hub_last[which, i]
-            for a in range(first[s, 0], first[s, 1]):
+            for a in range(hub_arcs[0, i], hub_arcs[1, i]):
                 c_new = c + weights[a, 2]
                 if c_new > cutoff or c_new == INF:
                     break
                 if pointers == len(pointer_prev):
                     return POINTERS_FULL, count, pointers
-                state = arcs[a, 3]
                 j, count, changed = enter_hub(
-                    state, c_new, pointers, last, hub_slot, base, count, hub_state, hub_cost, hub_pointer, hub_last,
-                    hub_from,
+                    first, weights, arcs[a, 3], -1, c_new, np.int32(pointers), last, hub_slot, base, count, hub_state,
+                    hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh,
                 )  # fmt: skip
                 if j < 0:
                     return TOKENS_FULL, count, pointers
                 if changed:
                     pointer_prev[pointers], pointer_arc[pointers], pointer_frame[pointers] = pointer, a, frame
                     pointers += 1
-                    if first[state, 0] < first[state, 1]:
+                    if hub_arcs[0, j] < hub_arcs[1, j]:
                         if top == len(queue):
                             return QUEUE_FULL, count, pointers
                         queue[top] = j
@@ -289,41 +340,59 @@ def drop_dear_links(link_from, link_to, link_arc, link_cost, begin, end, unit_no
 
 
 @numba.njit(**JIT)
-def keep_nodes(first, arcs, weights, n_dest, frame_node, unit_id, unit_cost, unit_from, unit_stay, units, hub_state,
-               hub_cost, hub_from, hub_stay, hubs, hub_slot, base, old_unit_node, old_hub_node, node_key, node_cost,
-               node_before, node_stay, node_hub, cutoff, link_from, link_to, link_arc, link_cost, num_links,
+def keep_nodes(arcs, weights, frame_node, unit, unit_cost, unit_from, unit_stay, units, hub_state, hub_cost, hub_arcs,
+               hub_from, hub_stay, hub_fresh, hubs, queue, hub_slot, base, old_unit_node, old_hub_node, node_key,
+               node_cost, node_before, node_stay, node_hub, cutoff, link_from, link_to, link_arc, link_cost, num_links,
                lattice_beam):  # fmt: skip
-    """Write one frame's tokens as nodes (units, then hubs) and the links of epsilon arcs. Returns (code, links)."""
+    """Write one frame's tokens as nodes (units, then hubs) and the links of epsilon arcs. Returns (code, links).
+
+    Hubs that are here by a blank alone need no such links: the same path takes the epsilon arc a frame earlier.
+    """
     hub_node = frame_node + units
     if hub_node + hubs > len(node_key):
         return TOKENS_FULL, num_links
     for j in range(units):
         node = frame_node + j
-        node_key[node], node_cost[node] = unit_id[j], unit_cost[j]
+        node_key[node], node_cost[node], node_stay[node] = unit[NUMBER, j], unit_cost[j], unit_stay[j]
         node_before[node] = old_unit_node + unit_from[j] if unit_from[j] >= 0 else -1
-        node_stay[node] = unit_stay[j]
-        h = hub_slot[n_dest[unit_id[j]]] - base
-        node_hub[node] = hub_node + h if h >= 0 and unit_cost[j] <= cutoff else -1
+        node_hub[node] = -1
+        if unit[HUB, j] >= 0:
+            node_hub[node] = hub_node + unit[HUB, j]
+            hub_fresh[unit[HUB, j]] = True
     for i in range(hubs):
         node = hub_node + i
-        node_key[node], node_cost[node] = -1 - hub_state[i], hub_cost[0, i]
+        node_key[node], node_cost[node], node_stay[node] = -1 - hub_state[i], hub_cost[0, i], hub_stay[i]
         node_before[node] = old_hub_node + hub_from[i] if hub_from[i] >= 0 else -1
-        node_stay[node] = hub_stay[i]
         node_hub[node] = -1
+    if len(queue) < hubs:
+        return QUEUE_FULL, num_links
+    top = 0
+    for i in range(hubs):
+        if hub_fresh[i]:
+            queue[top] = i
+            top += 1
+    while top > 0:
+        top -= 1
+        i = queue[top]
         c = hub_cost[0, i]
         if c > cutoff:
             continue
-        s = hub_state[i]
-        for a in range(first[s, 0], first[s, 1]):
+        for a in range(hub_arcs[0, i], hub_arcs[1, i]):
             c_new = c + weights[a, 2]
             if c_new > cutoff:
                 break
             j = hub_slot[arcs[a, 3]] - base
-            if j < 0 or j == i or c_new > hub_cost[0, j] + lattice_beam:
+            if j < 0 or j == i:
+                continue
+            if not hub_fresh[j]:
+                hub_fresh[j] = True
+                queue[top] = j
+                top += 1
+            if c_new > hub_cost[0, j] + lattice_beam:
                 continue
             if num_links == len(link_from):
                 return LINKS_FULL, num_links
-            link_from[num_links], link_to[num_links] = node, hub_node + j
+            link_from[num_links], link_to[num_links] = hub_node + i, hub_node + j
             link_arc[num_links], link_cost[num_links] = a, weights[a, 2]
             num_links += 1
     return DONE, num_links
@@ -331,10 +400,10 @@ def keep_nodes(first, arcs, weights, n_dest, frame_node, unit_id, unit_cost, uni
 
 @numba.njit(**JIT)
 def advance(
-    first, arcs, weights, n_dest, n_label, strict, lasting,
+    first, arcs, weights, strict, lasting,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
-    hub_slot, unit_slot, hub_state, hub_cost, hub_pointer, hub_last, hub_from,
-    hub_stay, unit_id, unit_cost, unit_pointer, unit_arc, unit_from, unit_stay, queue, bins, row,
+    hub_slot, unit_table, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_stay, hub_fresh,
+    moved, unit, unit_cost, unit_pointer, unit_arc, unit_from, unit_stay, queue, bins, row,
     pointer_prev, pointer_arc, pointer_frame, node_key, node_cost, node_before, node_stay, node_hub,
     link_from, link_to, link_arc, link_cost, node_end, unit_end, emit_end, link_end, position, until,
 ):  # fmt: skip
@@ -344,7 +413,7 @@ def advance(
     position[FRAME] counts frames of this matrix, position[UTT_FRAME] those of the utterance
     """
     links = lattice_beam >= 0
-    blank_last = BLANK if strict else 0
+    blank_last = np.int32(BLANK if strict else 0)
     while position[FRAME] < until and position[LINKS] <= max_links:
         t, old = position[FRAME], position[ROW]
         new = 1 - old
@@ -358,29 +427,27 @@ def advance(
         bound = best + row[BLANK] + adaptive_beam
         new_units, num_links, unit_node = 0, link_begin, position[NODES]
         if not blank_only[t]:
-            s = hub_state[old, best_hub]
-            for a in range(first[s, 1], first[s + 1, 0]):
+            for a in range(hub_arcs[old, 1, best_hub], hub_arcs[old, 2, best_hub]):
                 if arcs[a, 0] != hub_last[old, 0, best_hub]:
                     bound = min(bound, best + weights[a, 2] + row[arcs[a, 0]] + adaptive_beam)
-            if lasting:
-                new_units, bound = last_units(
-                    row, unit_id[old], unit_cost[old], unit_pointer[old], units, n_label, cutoff, bound, adaptive_beam,
-                    unit_slot, unit_base, unit_id[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from,
-                    unit_stay,
-                )  # fmt: skip
-                if new_units < 0:
-                    return TOKENS_FULL
         new_hubs, bound = stay_blank(
-            row[BLANK], hub_state[old], hub_cost[old], hub_pointer[old], hubs, cutoff, bound, adaptive_beam, blank_last,
-            hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_from,
-            hub_stay,
+            row[BLANK], hub_state[old], hub_cost[old], hub_pointer[old], hub_arcs[old], hub_low[old], hubs, cutoff,
+            bound, adaptive_beam, blank_last, hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new],
+            hub_last[new], hub_arcs[new], hub_low[new], hub_from, hub_stay, hub_fresh, moved,
         )  # fmt: skip
+        if lasting and not blank_only[t]:
+            new_units, bound = last_units(
+                row, unit[old], unit_cost[old], unit_pointer[old], units, moved, cutoff, bound, adaptive_beam,
+                unit_table, unit_base, unit[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from, unit_stay,
+            )  # fmt: skip
+            if new_units < 0:
+                return TOKENS_FULL
         if not blank_only[t]:
             code, new_units, bound, num_links = take_arcs(
-                first, arcs, weights, row, low, hub_state[old], hub_cost[old], hub_pointer[old], hub_last[old], hubs,
-                cutoff, bound, adaptive_beam, unit_slot, unit_base, unit_id[new], unit_cost[new], unit_pointer[new],
-                unit_arc, unit_from, new_units, link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
-                position[HUB_NODES], unit_node,
+                arcs, weights, row, low, hub_arcs[old], hub_low[old], hub_cost[old], hub_pointer[old],
+                hub_last[old], hubs, cutoff, bound, adaptive_beam, unit_table, unit_base, unit[new], unit_cost[new],
+                unit_pointer[new], unit_arc, unit_from, new_units, link_from, link_to, link_arc, link_cost, num_links,
+                lattice_beam, position[HUB_NODES], unit_node,
             )  # fmt: skip
             if code != DONE:
                 return code
@@ -391,35 +458,27 @@ def advance(
                 link_from, link_to, link_arc, link_cost, link_begin, num_links, unit_node, unit_cost[new],
                 hub_cost[old, 0], position[HUB_NODES], lattice_beam,
             )  # fmt: skip
-        for j in range(new_units):
-            if unit_arc[j] >= 0:
-                if pointers == len(pointer_prev):
-                    return POINTERS_FULL
-                pointer_prev[pointers], pointer_arc[pointers] = unit_pointer[new, j], unit_arc[j]
-                pointer_frame[pointers] = frame
-                unit_pointer[new, j] = pointers
-                pointers += 1
-            if unit_cost[new, j] <= bound:
-                n = unit_id[new, j]
-                h, new_hubs, _ = enter_hub(
-                    n_dest[n], unit_cost[new, j], unit_pointer[new, j], n_label[n] if strict else 0, hub_slot,
-                    hub_base, new_hubs, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_from,
-                )  # fmt: skip
-                if h < 0:
-                    return TOKENS_FULL
+        code, new_hubs, pointers = enter_units(
+            first, weights, frame, strict, bound, unit[new], unit_cost[new], unit_pointer[new], unit_arc, new_units,
+            hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_arcs[new],
+            hub_low[new], hub_from, hub_fresh, new_hubs, pointer_prev, pointer_arc, pointer_frame, pointers,
+        )  # fmt: skip
+        if code != DONE:
+            return code
         code, new_hubs, pointers = close_hubs(
-            first, arcs, weights, frame, 0, hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new],
-            hub_last[new], hub_from, new_hubs, bound, queue, pointer_prev, pointer_arc, pointer_frame, pointers,
+            first, arcs, weights, frame, hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new],
+            hub_last[new], hub_arcs[new], hub_low[new], hub_from, hub_fresh, new_hubs, bound, queue, pointer_prev,
+            pointer_arc, pointer_frame, pointers,
         )  # fmt: skip
         if code != DONE:
             return code
         if links:
             emit = num_links
             code, num_links = keep_nodes(
-                first, arcs, weights, n_dest, unit_node, unit_id[new], unit_cost[new], unit_from, unit_stay, new_units,
-                hub_state[new], hub_cost[new], hub_from, hub_stay, new_hubs, hub_slot, hub_base, position[UNIT_NODES],
-                position[HUB_NODES], node_key, node_cost, node_before, node_stay, node_hub, bound, link_from, link_to,
-                link_arc, link_cost, num_links, lattice_beam,
+                arcs, weights, unit_node, unit[new], unit_cost[new], unit_from, unit_stay, new_units, hub_state[new],
+                hub_cost[new], hub_arcs[new], hub_from, hub_stay, hub_fresh, new_hubs, queue, hub_slot, hub_base,
+                position[UNIT_NODES], position[HUB_NODES], node_key, node_cost, node_before, node_stay, node_hub, bound,
+                link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
             )  # fmt: skip
             if code != DONE:
                 return code

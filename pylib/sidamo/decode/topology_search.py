@@ -90,7 +90,8 @@ class TopologySearch:
         self.makes_lattice = isinstance(options, LatticeOptions)
         self._lattice_beam = np.float32(options.lattice_beam if self.makes_lattice else -1.0)
         self._hub_slot = np.full(graph.graph.num_states, -1, np.int32)
-        self._unit_slot = np.full(len(graph.n_dest), -1, np.int32)
+        # Slot and state of each unit token side by side: one cache line for both.
+        self._unit_table = np.stack([np.full_like(graph.n_dest, -1), graph.n_dest], axis=1)
         self._base = 0
         self._reserve_tokens(FIRST_TOKENS)
         self._pointers = [np.empty(FIRST_POINTERS, np.int32) for _ in range(3)]
@@ -117,20 +118,23 @@ class TopologySearch:
             position = self._position
             position[:] = 0
             base = position[k.HUB_BASE] = position[k.UNIT_BASE] = self._base
-            hubs = [self._hub_state[0], self._hub_cost[0], self._hub_pointer[0], self._hub_last[0], self._hub_from]
-            start_last = k.BLANK if self.graph.topology in STRICT else 0
-            _, count, _ = k.enter_hub(g.start, np.float32(0), -1, start_last, self._hub_slot, base, 0, *hubs)
+            hubs = [a[0] for a in self._hub_arrays()[:6]] + [self._hub_from, self._hub_fresh]
+            start_last = np.int32(k.BLANK if self.graph.topology in STRICT else 0)
+            _, count, _ = k.enter_hub(
+                g.first, g.weights, np.int32(g.start), -1, np.float32(0), np.int32(-1), start_last, self._hub_slot,
+                base, 0, *hubs,
+            )  # fmt: skip
             code, count, pointers = k.close_hubs(
-                g.first, g.arcs, g.weights, 0, 0, self._hub_slot, base, *hubs, count, cutoff, self._queue,
+                g.first, g.arcs, g.weights, 0, self._hub_slot, base, *hubs, count, cutoff, self._queue,
                 *self._pointers, 0,
             )  # fmt: skip
             links = 0
             if code == k.DONE and self.makes_lattice:
                 code, links = k.keep_nodes(
-                    g.first, g.arcs, g.weights, self.graph.n_dest, 0, self._unit_id[0], self._unit_cost[0],
-                    self._unit_from, self._unit_stay, 0, self._hub_state[0], self._hub_cost[0], self._hub_from,
-                    self._hub_stay, count, self._hub_slot, base, 0, 0, *self._nodes, cutoff, *self._links, 0,
-                    self._lattice_beam,
+                    g.arcs, g.weights, 0, self._unit[0], self._unit_cost[0], self._unit_from, self._unit_stay, 0,
+                    self._hub_state[0], self._hub_cost[0], self._hub_arcs[0], self._hub_from, self._hub_stay,
+                    self._hub_fresh, count, self._queue, self._hub_slot, base, 0, 0, *self._nodes, cutoff,
+                    *self._links, 0, self._lattice_beam,
                 )  # fmt: skip
             if code == k.DONE:
                 break
@@ -161,13 +165,13 @@ class TopologySearch:
         self._position[k.FRAME] = 0
         while True:
             code = k.advance(
-                g.first, g.arcs, g.weights, self.graph.n_dest, self.graph.n_label, self.graph.topology in STRICT,
+                g.first, g.arcs, g.weights, self.graph.topology in STRICT,
                 self.graph.topology in LASTING, loglikes, blank_only, self.acoustic_scale, np.float32(options.beam),
                 options.max_active, options.min_active, np.float32(options.beam_delta), self._lattice_beam,
-                self._prune_at, self._hub_slot, self._unit_slot, self._hub_state, self._hub_cost, self._hub_pointer,
-                self._hub_last, self._hub_from, self._hub_stay, self._unit_id, self._unit_cost, self._unit_pointer,
-                self._unit_arc, self._unit_from, self._unit_stay, self._queue, self._bins, row, *self._pointers,
-                *self._nodes, *self._links, *self._frame_ends, self._position, len(loglikes),
+                self._prune_at, self._hub_slot, self._unit_table, *self._hub_arrays(), self._hub_from, self._hub_stay,
+                self._hub_fresh, self._moved, self._unit, self._unit_cost, self._unit_pointer, self._unit_arc,
+                self._unit_from, self._unit_stay, self._queue, self._bins, row, *self._pointers, *self._nodes,
+                *self._links, *self._frame_ends, self._position, len(loglikes),
             )  # fmt: skip
             self.num_frames = int(self._position[k.UTT_FRAME])
             if code == k.NO_TOKENS:
@@ -294,7 +298,7 @@ class TopologySearch:
         labels = np.ones(self.num_frames, np.int32)
         loglikes, skipped = self._loglikes(), np.concatenate(self._blank_only or [np.zeros(0, bool)])
         lasting, strict = self.graph.topology in LASTING, self.graph.topology in STRICT
-        ends = np.append(begins[1:], self.num_frames)
+        ends = np.append(begins[1:], self.num_frames)[: len(units)]
         for i, (unit, begin, end) in enumerate(zip(units, begins, ends, strict=True)):
             if not lasting:
                 end = begin + 1
@@ -381,17 +385,21 @@ class TopologySearch:
 
     def _reserve_tokens(self, room: int) -> None:
         """Frontiers; the tokens in them stay (grown on the last axis)."""
-        wide = {"hub_cost": np.float32, "hub_pointer": np.int32, "hub_last": np.int32}
-        rows = {"hub_state": np.int32, "unit_id": np.int32, "unit_cost": np.float32, "unit_pointer": np.int32}
-        flat = {"hub_from": np.int32, "hub_stay": np.float32, "unit_arc": np.int32, "unit_from": np.int32,
-                "unit_stay": np.float32}  # fmt: skip
-        for shapes, shape in ((wide, (2, 2, room)), (rows, (2, room)), (flat, (room,))):
-            for name, dtype in shapes.items():
-                old = getattr(self, f"_{name}", None)
-                new = np.empty(shape, dtype)
-                if old is not None:
-                    new[..., : old.shape[-1]] = old
-                setattr(self, f"_{name}", new)
+        fields = {
+            "hub_state": (2,), "hub_cost": (2, 2), "hub_pointer": (2, 2), "hub_last": (2, 2), "hub_arcs": (2, 3),
+            "hub_low": (2,), "hub_from": (), "hub_stay": (), "hub_fresh": (), "moved": (), "unit": (2, 4),
+            "unit_cost": (2,), "unit_pointer": (2,), "unit_arc": (), "unit_from": (), "unit_stay": (),
+        }  # fmt: skip
+        types = {"cost": np.float32, "low": np.float32, "stay": np.float32, "fresh": np.bool_}
+        for name, shape in fields.items():
+            old = getattr(self, f"_{name}", None)
+            new = np.empty((*shape, room), types.get(name.rpartition("_")[2], np.int32))
+            if old is not None:
+                new[..., : old.shape[-1]] = old
+            setattr(self, f"_{name}", new)
+
+    def _hub_arrays(self):
+        return self._hub_state, self._hub_cost, self._hub_pointer, self._hub_last, self._hub_arcs, self._hub_low
 
     def _reserve_nodes(self, room: int) -> None:
         types = (np.int32, np.float32, np.int32, np.float32, np.int32)  # key, cost, before, stay, hub
@@ -409,7 +417,7 @@ class TopologySearch:
         self._base = max(self._base, int(position[k.HUB_BASE]), int(position[k.UNIT_BASE])) + 2 * len(self._hub_from)
         if self._base > 2**30:
             self._hub_slot.fill(-1)
-            self._unit_slot.fill(-1)
+            self._unit_table[:, 0] = -1
             self._base = 0
         position[k.HUB_BASE] = position[k.UNIT_BASE] = self._base
 
