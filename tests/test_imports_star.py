@@ -16,7 +16,7 @@ PACKAGE = ROOT / "pylib" / "sidamo"
 # Room to the libraries that it may import, besides the standard library, sidamo.io and itself.
 ROOMS = {
     "io": {"numpy", "kaldiio", "soundfile", "numba"},
-    "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite: the part of numba that loads machine code
+    "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
     "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst"},
     "am": {"numpy", "numba", "torch", "tqdm"},
     "decode": {"numpy", "numba", "llvmlite", "tqdm"},
