@@ -32,17 +32,27 @@ def make_options(usage: str) -> Options:
 
 
 def determinizer(opts, lattice_beam: float):
-    """Function raw lattice -> what is written: CompactLattice, or the raw lattice with --determinize-lattice=false."""
+    """Function (raw lattice, key) -> what is written: a CompactLattice, or the raw one where that is asked for."""
     if not opts.determinize_lattice:
-        return lambda lat: lat
-    try:
-        from sidamo.lattice.determinize import determinize_pruned
-    except ImportError:
-        from sidamo.io.lattice import to_compact
+        return lambda lat, key: lat
+    from sidamo.lattice.determinize import DeterminizeOptions, determinize
 
-        log.warn("determinization is not there yet: writing compact lattices that are not determinized")
-        return to_compact
-    return lambda lat: determinize_pruned(lat, lattice_beam, max_mem=opts.max_mem, delta=opts.delta)
+    limits = DeterminizeOptions(delta=opts.delta, max_mem=opts.max_mem)
+
+    def finish(lat, key):
+        clat, reached = determinize(lat, lattice_beam, limits, key)
+        if reached < lattice_beam:
+            log.warn(
+                f"Determinization finished earlier than the beam for utterance {key} (at {reached:.3g} of "
+                f"{lattice_beam:g}); --max-mem allows more"
+            )
+        if opts.minimize:
+            from sidamo.lattice.minimize import minimize
+
+            clat = minimize(clat)
+        return clat
+
+    return finish
 
 
 @tool
@@ -85,7 +95,7 @@ def run(opts, args) -> int:
                 return key, len(loglikes), None, None, problem
             path = search.best_path()
             lattice = search.raw_lattice(opts.acoustic_scale)
-            lattice = finish(lattice)
+            lattice = finish(lattice, key)
             scale = opts.post_decode_acwt / opts.acoustic_scale if opts.acoustic_scale != 0 else 1.0
             if scale != 1.0:
                 lattice.acoustic_cost = lattice.acoustic_cost * scale
