@@ -29,7 +29,7 @@ def main(argv=None) -> int:
     options.add("words", "", "Symbol table of the words (words.txt), for a lexicon of symbols")
     options.add("tokens", "", "Symbol table of the tokens (tokens.txt), for a lexicon of symbols or phone ids")
     options.add("phones", "", "Symbol table of the phones (phones.txt), for a lexicon of phone ids")
-    options.add("output-error-lats", True, "Output the lattices that could not be explained, aligned as far as possible")
+    options.add("output-error-lats", True, "Output lattices that could not be explained, aligned as far as possible")
     options.add("output-if-empty", False, "Output an empty lattice where aligning failed")
     opts, args = options.parse(argv, num_args=(3, 4))
     rspecifier, wspecifier = args[-2:]

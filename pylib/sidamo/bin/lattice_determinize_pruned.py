@@ -10,7 +10,8 @@ from sidamo.io.options import Options
 from sidamo.io.tables import SequentialReader
 
 USAGE = """Determinize lattices, keeping only the best path (sequence of acoustic states) for each input-symbol
-sequence. This version does pruning as part of the determinization algorithm, which is more efficient and prevents blowup.
+sequence. This version does pruning as part of the determinization algorithm, which is more efficient and prevents
+blowup.
 
 Usage: lattice-determinize-pruned [options] <lattice-rspecifier> <lattice-wspecifier>
  e.g.: lattice-determinize-pruned --acoustic-scale=0.1 --beam=6.0 ark:in.lats ark:det.lats"""

@@ -5,8 +5,8 @@ from sidamo.bin.lattice_lmrescore import add_options, rescore
 from sidamo.io.errors import OptionError
 from sidamo.io.options import Options
 
-USAGE = """Rescores lattices with an n-gram language model in ARPA format, of any order, composed with the lattices on the
-fly: adds lm_scale times the model's cost to graph costs, then determinizes. No G.fst is made; back-off is exact.
+USAGE = """Rescores lattices with an n-gram language model in ARPA format, of any order, composed with the lattices on
+the fly: adds lm_scale times the model's cost to graph costs, then determinizes. No G.fst is made; back-off is exact.
 (Kaldi's lattice-lmrescore-const-arpa does the same from a converted file.)
 
 Usage: lattice-lmrescore-arpa [options] <lattice-rspecifier> <arpa-rxfilename> <lattice-wspecifier>

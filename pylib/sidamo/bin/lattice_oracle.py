@@ -44,6 +44,11 @@ def wildcards_of(opts, symbols) -> set[int]:
     return {symbols[word] for word in words}
 
 
+def percent(errors: int, words: int) -> str:
+    """An error rate as the log shows it."""
+    return f"{100 * errors / words:g}" if words else "nan"
+
+
 @tool
 def main(argv=None) -> int:
     options = Options(USAGE)
@@ -53,7 +58,7 @@ def main(argv=None) -> int:
     )
     options.add(
         "wildcard-symbols-list", "",
-        "File with symbols that don't count as errors; requires --word-symbol-table. Deprecated; use --wildcard-symbols.",
+        "File with symbols that don't count as errors; requires --word-symbol-table. Better use --wildcard-symbols.",
     )  # fmt: skip
     options.add(
         "write-lattices", "",
@@ -87,8 +92,8 @@ def main(argv=None) -> int:
                 return False
             found = (result.insertions, result.deletions, result.substitutions)
             log.info(
-                f"%WER {100 * result.errors / result.num_reference if result.num_reference else float('nan'):g} "
-                f"[ {result.errors} / {result.num_reference}, {found[0]} insertions, {found[1]} deletions, {found[2]} sub ]"
+                f"%WER {percent(result.errors, result.num_reference)} [ {result.errors} / {result.num_reference}, "
+                f"{found[0]} insertions, {found[1]} deletions, {found[2]} sub ]"
             )
             log.info(f"For utterance {key}, best cost {result.errors}")
             for i, n in enumerate(found):
@@ -107,7 +112,7 @@ def main(argv=None) -> int:
         each(reader, counts, work)
     total = sum(errors)
     log.info(
-        f"Overall %WER {100 * total / num_words if num_words else float('nan'):g} [ {total} / {num_words}, "
+        f"Overall %WER {percent(total, num_words)} [ {total} / {num_words}, "
         f"{errors[0]} insertions, {errors[1]} deletions, {errors[2]} substitutions ]"
     )
     log.info(f"Scored {counts.done} lattices, {counts.failed} not present in ref.")

@@ -176,7 +176,7 @@ class _Aligner:
         return ways
 
     def _ends(self, labels, end: int, tokens):
-        """Where the word may end: after its last run, or within it where the next word may begin with the same token."""
+        """Where the word may end: after its last run, or in it where the next word may begin with the same token."""
         begin = end
         while begin > 0 and labels[begin - 1] == tokens[-1]:
             begin -= 1

@@ -157,7 +157,8 @@ def _pop(heap, size, priority):
 @_njit
 def _search(
     start, silent, silent_arcs, spoken, spoken_arcs, nextstate, words, string_offsets, strings,
-    graph_cost, acoustic_cost, final_graph, final_acoustic, final, backward, cutoff, delta, max_states, max_arcs, powers,
+    graph_cost, acoustic_cost, final_graph, final_acoustic, final, backward,
+    cutoff, delta, max_states, max_arcs, powers,
     node_parent, node_label, node_depth, node_jump, node_hash, node_table,
     e_state, e_node, e_graph, e_acoustic,
     task_priority, task_source, task_word, task_begin, task_end, task_heap,
