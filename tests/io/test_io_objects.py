@@ -124,6 +124,8 @@ def test_vectors_and_ints_against_kaldiio(tmp_path):
         ("[ -0.5 1e3 1E-2 5. -.5 ]", [[-0.5, 1000, 0.01, 5, -0.5]]), ("[ ]", []), ("[]", []), ("  [ 1]", [[1]]),
         ("[ inf Infinity NAN ]", [[INF, INF, NAN]]), ("[ 1e-50 3.402823e+38 ]", [[0, 3.402823e38]]),
         ("[ 1\t2\r\n3 4 ]\r\n", [[1, 2], [3, 4]]), ("[ 16777217 ]", [[16777216]]),
+        ("[ 1-2 ]", [[1, -2]]), ("[ 3.4028235e38 -3.4028235677e38 ]", [[3.4028235e38, -3.4028235e38]]),
+        ("[ 1inf ;2 5;\n;3 4 ]", [[1, INF], [2, 5], [3, 4]]),
     ],
 )  # fmt: skip
 def test_text_that_kaldi_reads(text, expected):
@@ -138,16 +140,26 @@ def test_text_that_kaldi_reads(text, expected):
     [
         ("[ 1 2\n3 ]", "inconsistent #cols: 2 in the first row, 1 in row 2"), ("[ 1 a ]", "got a"),
         ("[ +3 ]", r"got \+3"), ("[ 1 .5 ]", r"got \.5"), ("[ -inf ]", "got -inf"), ("[ -nan ]", "got -nan"),
-        ("[ 0x10 ]", "got 0x10"), ("[ 1_0 ]", "got 1_0"), ("[ 1e ]", "numeric data"), ("[ - ]", "numeric data"),
+        ("[ 0x10 ]", "got x10"), ("[ 1_0 ]", "got _0"), ("[ 1e ]", "numeric data"), ("[ - ]", "numeric data"),
         ("[ 1e39 ]", "1e39 does not fit into a float"), ("[ 1e999 ]", "1e999 does not fit"),
         ("[ inf 1e39 ]", "1e39 does not fit"), ("[ 1 2", "Got EOF"), ("[1 ]", r'Expected "\[", got "\[1"'),
-        ("1 2", r'Expected "\["'), ("", r'Expected "\[", got ""'), ("[ 1,2 ]", "got 1,2"),
+        ("1 2", r'Expected "\["'), ("", r'Expected "\[", got ""'), ("[ 1,2 ]", "got ,2"),
+        ("[ 1 inf]", "got inf"), ("[ inf; 1 ]", "got inf;"),
+        ("[ 1--2 ]", "numeric data, got -"), ("[ 3.402824e38 ]", "does not fit"), ("[ -1e39 ]", "does not fit"),
         ("[ 1.2.3 ]", "numeric data"), ("[ [ 1 ] ]", r"got \["),
     ],
 )  # fmt: skip
 def test_text_that_kaldi_refuses(text, message):
     with pytest.raises(DataError, match=message):
         _text_matrix(text)
+
+
+def test_text_of_vectors():
+    assert _decode("vector", b" [ 1 2e1 -3. ]\n").tolist() == [1, 20, -3]
+    assert _decode("vector", b" [ ]").shape == (0,)
+    for text, message in ((b"[ 1;2 ]", "got ;2|whitespace"), (b"[ 1-2 ]", "Expected whitespace after number 1")):
+        with pytest.raises(DataError, match=message):
+            _decode("vector", text)
 
 
 def test_a_matrix_is_no_vector():

@@ -17,7 +17,9 @@ from sidamo.io.streams import CHUNK, check_size, read_exactly
 
 _DTYPES = {"FM": np.dtype("<f4"), "DM": np.dtype("<f8"), "FV": np.dtype("<f4"), "DV": np.dtype("<f8")}
 _SPECIAL = {b"inf": np.inf, b"infinity": np.inf, b"nan": np.nan}
-_NUMBER = re.compile(rb"-?(\d+\.?\d*|(?<=-)\.\d+)([eE][+-]?\d+)?")  # what Kaldi reads as a finite number
+_FLOAT_MAX = 3.4028235677973366e38  # what rounds to less than infinity is below this
+_RUN = re.compile(rb"-?\d*\.?\d*([eE][+-]?\d*)?")  # as far as C++ reads a number
+_WORD = re.compile(rb"\S+")
 _BAD_START = re.compile(rb"(?:^|[\s;])[+.]")
 
 
@@ -125,16 +127,17 @@ def _read_text(stream, matrix: bool) -> np.ndarray:
         stream.read(1)
     if stream.peek(1)[:1] == b"\n":
         stream.read(1)
-    if not matrix and b"\n" in body:
+    if not matrix and re.search(rb"[\r\n]", body):
         raise DataError("Newline found while reading vector (maybe it's a matrix?)")
-    rows = [row.split() for row in (body.replace(b";", b"\n").split(b"\n") if matrix else [body])]
-    rows = [row for row in rows if row]
+    rows = _split_numbers(body, matrix)
+    if rows is None:
+        rows = _scan_numbers(body, matrix)
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             found = f"{len(rows[0])} in the first row, {len(row)} in row {number}"
             raise DataError(f"Matrix has inconsistent #cols: {found}")
-    values = _parse_numbers(body, [word for row in rows for word in row])
-    return values.reshape(len(rows), -1 if rows else 0) if matrix else values
+    values = as_float32(np.array(rows, np.float64))
+    return values.reshape(len(rows), -1 if rows else 0) if matrix else values.reshape(-1)
 
 
 def _text_token(stream) -> bytes:
@@ -149,28 +152,59 @@ def _text_token(stream) -> bytes:
             word += byte
 
 
-def _parse_numbers(body, words):
-    """float32 numbers as Kaldi reads them: with `inf` and `nan`, without `-inf`, a leading `+` or `.` and overflow."""
-    special = {}  # position -> infinity or NaN
+def _split_numbers(body, matrix):
+    """Rows of floats where all are plain numbers between white space, which is nearly always; else None."""
     if body.translate(None, b"0123456789.eE+-; \t\r\n\f\v") or _BAD_START.search(body):
-        special = {i: _SPECIAL[word.lower()] for i, word in enumerate(words) if word.lower() in _SPECIAL}
-        bad = [word for i, word in enumerate(words) if i not in special and not _NUMBER.fullmatch(word)]
-        if bad:
-            raise DataError(f"Expecting numeric data, got {bad[0][:20].decode('utf-8', 'replace')}")
-        if special:
-            log.warn(f"Reading {len(special)} infinite or NaN values")
+        return None
+    lines = body.replace(b";", b"\n").split(b"\n") if matrix else [body]
     try:
-        values = np.array([0.0 if i in special else float(word) for i, word in enumerate(words)] if special else
-                          list(map(float, words)), np.float64)  # fmt: skip
-    except ValueError as e:
-        raise DataError(f"Expecting numeric data, got {str(e).rpartition(':')[2].strip()}") from None
-    result = as_float32(values)
-    if not np.isfinite(result).all():
-        word = words[int(np.argmin(np.isfinite(result)))]
+        rows = [list(map(float, line.split())) for line in lines]
+    except ValueError:
+        return None
+    rows = [row for row in rows if row]
+    return rows if all(max(row) <= _FLOAT_MAX and min(row) >= -_FLOAT_MAX for row in rows) else None
+
+
+def _scan_numbers(body, matrix):
+    """Rows of floats by Kaldi's rule, piece by piece; raises DataError for what Kaldi does not take.
+
+    A number begins with a digit or `-` and goes as far as it can; `inf`, `infinity` and `nan` are taken in any case
+    where white space follows; there is no `-inf`, no leading `+` or `.`, no number that overflows a float.
+    """
+    rows, position, specials = [[]], 0, 0
+    while position < len(body):
+        char = body[position : position + 1]
+        if char in b"0123456789-":
+            word = _RUN.match(body, position).group()
+            rows[-1].append(_to_float(word, _WORD.match(body, position).group()))
+            position += len(word)
+            if not matrix and not body[position : position + 1].isspace() and position < len(body):
+                raise DataError(f"Expected whitespace after number {word.decode()}")
+        elif matrix and char in b"\n;":
+            rows.append([])
+            position += 1
+        elif char.isspace():
+            position += 1
+        else:
+            word = _WORD.match(body, position).group()
+            position += len(word)
+            if word.lower() not in _SPECIAL or position == len(body):
+                raise DataError(f"Expecting numeric data, got {word[:20].decode('utf-8', 'replace')}")
+            rows[-1].append(_SPECIAL[word.lower()])
+            specials += 1
+    if specials:
+        log.warn(f"Reading {specials} infinite or NaN values")
+    return [row for row in rows if row]
+
+
+def _to_float(word, shown):
+    try:
+        value = float(word)
+    except ValueError:
+        raise DataError(f"Expecting numeric data, got {shown[:20].decode('utf-8', 'replace')}") from None
+    if abs(value) > _FLOAT_MAX:
         raise DataError(f"{word.decode()} does not fit into a float")
-    for position, value in special.items():
-        result[position] = value
-    return result
+    return value
 
 
 def as_float32(array) -> np.ndarray:
