@@ -16,7 +16,7 @@ import numpy as np
 
 from sidamo.io import log
 from sidamo.io.errors import DataError, SidamoError
-from sidamo.report import lattice_view, results, sound
+from sidamo.report import lattice_view, results, sound, timing
 
 PACKAGES = ("sidamo", "numpy", "torch", "pynini", "numba", "scipy", "kaldiio", "soundfile", "matplotlib")
 GRAPHS = {
@@ -129,10 +129,11 @@ def listen_items(exp: str, systems: list, origins: list[Origin], options: Report
         shown = audio_of(origin.data, wanted, options.max_seconds)
         network = network_output(exp, origin, list(shown), tokens, missing)
         lattices = lattices_of(origin, list(shown), missing)
-        timed = read_ctm(options.ctm)
+        scale = 1.0 / float(system["lmwt"] or 10)
+        seconds = {utt: heard["seconds"] for utt, heard in shown.items()}
+        timed = read_ctm(options.ctm) or timing.word_times(lattices, origin.graph, scale, seconds)
         for utt, heard in shown.items():
             lattice = lattices.get(utt)
-            scale = 1.0 / float(system["lmwt"] or 10)
             words = timed.get(utt)
             if words is None:
                 words = lattice_view.word_times(*lattice, scale, heard["seconds"]) if lattice else []
