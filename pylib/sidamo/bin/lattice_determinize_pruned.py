@@ -49,7 +49,12 @@ def main(argv=None) -> int:
             if clat.start < 0:
                 log.warn(f"For key {key}, determinization gave an empty lattice")
                 return False
-            warned += reached < opts.beam
+            if reached < opts.beam:
+                warned += 1
+                log.warn(
+                    f"For key {key}, effective beam is {reached:g} instead of {opts.beam:g} "
+                    "(limited by --max-mem, --max-arcs or --max-states)"
+                )
             if opts.minimize:
                 from sidamo.lattice.minimize import minimize
 

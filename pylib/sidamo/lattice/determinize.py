@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sidamo.io import log
 from sidamo.io.lattice import INF, CompactLattice, empty_compact_lattice, top_sort
 from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, forward_costs, prune, with_super_final
 
@@ -63,7 +62,6 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
         from sidamo.lattice.determinize_kernel import run
     else:
         run = reference
-    asked = beam
     for _ in range(MAX_RETRIES):
         clat, reached = run(lat, beam, options)
         if reached >= options.retry_cutoff * beam or not np.isfinite(reached):
@@ -72,11 +70,6 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
         spread = beam if beam < INF else float(_longest(lat) - best)
         beam = spread * np.sqrt(max(reached, 0.01 * spread) / spread)
         lat = prune(lat, beam, key)
-    if reached < asked:
-        log.warn(
-            f"Effective beam in determinization is {min(beam, reached):g} instead of {asked:g}"
-            + (f" (key {key})" if key else "") + ": limited by --max-mem, --max-arcs or --max-states"
-        )  # fmt: skip
     return clat, min(beam, reached)
 
 
