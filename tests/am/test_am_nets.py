@@ -65,7 +65,7 @@ def test_padding_never_changes_an_output(name, changes, subsampling):
 
 @pytest.mark.parametrize("name", list(nets.REGISTRY))
 def test_padding_never_changes_a_gradient(name):
-    """In training too (batch statistics over valid frames only): the sum over a batch is the same under more padding."""
+    """In training too (batch statistics over valid frames only): more padding, the same gradients."""
     changes = {"dropout": 0.0}
     results = []
     for extra in (0, 9):

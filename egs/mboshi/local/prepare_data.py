@@ -18,7 +18,8 @@ def read_part(folder: pathlib.Path):
     rows, without = [], []
     for utt, path in sorted(audio.items()):
         transcript = path.with_name(f"{utt}.mb.cleaned")
-        words = unicodedata.normalize("NFC", transcript.read_text(encoding="utf-8")).split() if transcript.exists() else []
+        text = transcript.read_text(encoding="utf-8") if transcript.exists() else ""
+        words = unicodedata.normalize("NFC", text).split()
         if words:
             rows.append((utt, utt.split("_")[0], path, words))
         else:
@@ -26,8 +27,8 @@ def read_part(folder: pathlib.Path):
     if without:
         print(f"prepare_data.py: {folder}: {len(without)} recordings have no transcript, the first: {without[0]}")
     if len(without) > 0.05 * max(1, len(audio)) or not rows:
-        raise SystemExit(f"prepare_data.py: {folder}: only {len(rows)} of {len(audio)} recordings can be used; expected "
-                         "<utt>.wav or .flac, each with <utt>.mb.cleaned")  # fmt: skip
+        found = f"only {len(rows)} of {len(audio)} recordings can be used"
+        raise SystemExit(f"prepare_data.py: {folder}: {found}; expected <utt>.wav or .flac, each with <utt>.mb.cleaned")
     return rows
 
 
