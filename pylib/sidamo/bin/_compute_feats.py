@@ -3,7 +3,8 @@
 import dataclasses
 import os
 
-from sidamo.feats.window import dithered, option
+from sidamo.feats.blocks import LONG_FRAMES, FeatureBlocks
+from sidamo.feats.window import dithered, num_frames, option
 from sidamo.io.errors import DataError, OptionError
 from sidamo.io.log import info, vlog, warn
 from sidamo.io.options import Options
@@ -89,6 +90,9 @@ def features_of(computer, wave, key: str, loop: LoopOptions, warp: float):
         return None
     try:
         samples = dithered(computer.at_rate(samples, wave.rate, key), computer.frames, loop.srand, key)
+        if not loop.subtract_mean and num_frames(len(samples), computer.frames) > LONG_FRAMES:
+            computer.banks(warp)  # an impossible warp factor shows here, not in the middle of writing
+            return FeatureBlocks(computer, samples, warp)
         feats = computer.compute(samples, warp)
     except DataError as error:
         warn(f"Failed to compute features for utterance {key}: {error}")
@@ -192,6 +196,8 @@ class Outputs:
 
 def to_htk(feats, kind: int):
     """A feature matrix as HTK stores it."""
+    import numpy as np
+
     from sidamo.io.htk import HtkFeatures
 
-    return HtkFeatures(feats, FRAME_SHIFT_HTK, kind)
+    return HtkFeatures(np.asarray(feats), FRAME_SHIFT_HTK, kind)

@@ -104,4 +104,4 @@ def cut(wave, fields, line: str, min_length: float, max_overshoot: float):
         channel = 0
     elif channel >= wave.num_channels:
         return f"Invalid channel {channel} >= {wave.num_channels}. Skipping segment {segment}"
-    return Wave(rate, wave.data[channel, first:last])
+    return Wave(rate, wave.channel(channel)[first:last])

@@ -12,6 +12,7 @@ block alignment, a pad byte after an odd chunk, other sample formats), it is rea
 
 import io
 import os
+import stat
 import struct
 
 import numpy as np
@@ -22,6 +23,7 @@ from sidamo.io.log import warn
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 STREAM_SIZES = (0, 0xFFFFFFFF, 0x7FFFF000)  # data sizes that writers to a pipe put down before they know better
 BLOCK = 1 << 20  # bytes read at a time from a stream of unknown length
+LONG_BYTES = 64 << 20  # half an hour at 16 kHz: longer files are read piece by piece
 FLOAT_PEAK_LIMIT = 32.0  # 30 dB over full scale: such a float file holds int16-scale numbers
 
 
@@ -68,6 +70,66 @@ class Wave:
     def channel(self, index: int) -> np.ndarray:
         """One channel, shape (num_samples,), contiguous, int16 or float32 in int16 scale."""
         return np.ascontiguousarray(self.data[index])
+
+
+class FileChannel:
+    """One channel of a long recording, read from the disk where it is asked for: `channel[begin:end]`, int16.
+
+    So a recording of any length is worked on in flat memory; `numpy.asarray(channel)` reads it as a whole.
+    """
+
+    dtype = np.dtype(np.int16)
+    ndim = 1
+
+    def __init__(self, file, offset: int, num_channels: int, num_samples: int, index: int):
+        self.file, self.offset, self.num_channels, self.index = file, offset, num_channels, index
+        self.shape = (num_samples,)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        begin, end, step = part.indices(len(self))
+        align = 2 * self.num_channels
+        data = os.pread(self.file.fileno(), max(0, end - begin) * align, self.offset + begin * align)
+        if len(data) < max(0, end - begin) * align:
+            raise DataError("the file became shorter while it was read", file=self.file.name)
+        return np.frombuffer(data, dtype="<i2")[self.index :: self.num_channels][::step]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+
+class FileWave(Wave):
+    """A long 16-bit wave in a plain file: `channel` reads on demand, `data` everything at once."""
+
+    __slots__ = ("_channels", "_data")
+
+    def __init__(self, rate: float, file, offset: int, num_channels: int, num_samples: int):
+        self.rate = rate
+        self._channels = [FileChannel(file, offset, num_channels, num_samples, index) for index in range(num_channels)]
+        self._data = None
+
+    @property
+    def data(self) -> np.ndarray:
+        if self._data is None:
+            self._data = np.stack([np.asarray(channel) for channel in self._channels])
+        return self._data
+
+    @property
+    def num_channels(self) -> int:
+        return len(self._channels)
+
+    @property
+    def num_samples(self) -> int:
+        return len(self._channels[0])
+
+    @property
+    def duration(self) -> float:
+        return self.num_samples / self.rate
+
+    def channel(self, index: int):
+        return self._channels[index]
 
 
 class _Header:
@@ -125,7 +187,35 @@ def read_stream(stream, name: str = "wave", in_archive: bool = False) -> Wave:
         if in_archive:
             raise DataError("the archive holds a wave that is neither PCM nor float")
         return _read_with_soundfile(stream, b"".join(seen))
+    if header.bits == 16 and not in_archive and _is_long_file(stream, header):
+        return _long_file(stream, header, name)
     return _decode(_read_samples(stream, header, name), header, name)
+
+
+def _is_long_file(stream, header) -> bool:
+    """Whether the samples lie in a plain file and are too many to be read at once."""
+    try:
+        size = os.fstat(stream.raw.fileno())
+        return (
+            header.format == PCM and not header.big_endian and isinstance(stream.raw.name, str) and size.st_size - stream.tell() > LONG_BYTES
+            and stat.S_ISREG(size.st_mode)
+        )  # fmt: skip
+    except (AttributeError, OSError, ValueError):  # a pipe, gzip, bytes in memory
+        return False
+
+
+def _long_file(stream, header, name: str):
+    """A FileWave for the rest of the stream's file, as far as the header promises samples."""
+    offset = stream.tell()
+    file = open(stream.raw.name, "rb", buffering=0)  # noqa: SIM115 (it lives as long as the wave)
+    there = os.fstat(file.fileno()).st_size - offset
+    promised = header.data_bytes
+    if promised is not None and there < promised:
+        warn(f"{name}: the header promises {promised} bytes of samples, {there} are there (truncated file?)")
+    count = (there if promised is None else min(there, promised)) // header.block_align
+    if count == 0:
+        raise DataError("empty file: a header without samples")
+    return FileWave(float(header.rate), file, offset, header.channels, count)
 
 
 def _take(stream, count: int, name: str, what: str, seen: list) -> bytes:
