@@ -12,7 +12,7 @@ from sidamo.io.errors import DataError
 from sidamo.io.lattice import CompactLattice, top_sort
 from sidamo.io.tables import SequentialReader
 from sidamo.report import lattice_view, page, results, sound
-from sidamo.report.gather import ReportOptions, choose, gather, token_names, view_posteriors
+from sidamo.report.gather import ReportOptions, choose, commands, gather, token_names, view_posteriors
 from sidamo.report.timing import num_frames
 
 UTTS = [
@@ -143,6 +143,16 @@ def test_an_empty_directory_says_what_is_missing(tmp_path):
         gather(str(tmp_path / "nix"), ReportOptions())
     with pytest.raises(DataError, match="no such decode directory"):
         gather(str(tmp_path / "exp"), ReportOptions(decode="nix"))
+
+
+def test_jobs_of_an_array_are_one_row(tmp_path):
+    for job, seconds in ((1, 5), (2, 9), (10, 3)):
+        log = f"# decode {job}\n# Started at Fri Nov 20 10:47:21 UTC 2026\n#\nx\n"
+        end = f"# Ended (code 0) at Fri Nov 20 10:47:26 UTC 2026, elapsed time {seconds} seconds\n"
+        fake.write(tmp_path / f"log/decode.{job}.log", log + end)
+    fake.write(tmp_path / "log/other.log", "not made by run.py\n")
+    row = {"command": "decode 1", "started": "2026-11-20 10:47:21", "seconds": 9}
+    assert commands([str(tmp_path)]) == [{**row, "log": f"{tmp_path}/log/decode.*.log (3 jobs)"}]
 
 
 def test_damaged_files_are_named(tmp_path):

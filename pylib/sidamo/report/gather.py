@@ -308,20 +308,36 @@ def graphs(folder: str) -> list[dict]:
 
 
 def commands(folders: list[str]) -> list[dict]:
-    """What ran, from the logs: `# <command>`, `# Started at ...`, `# Ended (code 0) at ..., elapsed time N seconds`."""
-    out = []
+    """What ran, from the logs: `# <command>`, `# Started at ...`, `# Ended (code 0) at ..., elapsed time N seconds`.
+
+    The jobs of an array (x.1.log, x.2.log, ...) are one row: the first one's command, the time of the longest.
+    """
+    arrays: dict[str, list[dict]] = {}
     paths = [path for folder in folders for path in glob.glob(f"{glob.escape(folder)}/**/*.log", recursive=True)]
-    for path in sorted(set(paths)):
+    for path in sorted(set(paths), key=lambda path: (len(path), path)):
         lines = results.read_lines(path)
-        head = lines[:3]
-        if len(head) < 2 or not head[0].startswith("# ") or "Started at" not in head[1]:
+        if len(lines) < 2 or not lines[0].startswith("# ") or "Started at" not in lines[1]:
             continue
         ended = re.search(r"# Ended \(code (\d+)\).*elapsed time (\d+) seconds", "\n".join(lines[-3:]))
-        out.append(
-            {"log": path, "command": head[0][2:], "started": head[1].partition("Started at ")[2],
-             "seconds": int(ended.group(2)) if ended else None}
-        )  # fmt: skip
+        row = {"command": lines[0][2:], "started": date(lines[1].partition("Started at ")[2])}
+        row["seconds"] = int(ended.group(2)) if ended else None
+        arrays.setdefault(re.sub(r"\.\d+\.log$", ".*.log", path), []).append(row)
+    out = []
+    for name, jobs in arrays.items():
+        seconds = [job["seconds"] for job in jobs if job["seconds"] is not None]
+        label = f"{name} ({len(jobs)} jobs)" if len(jobs) > 1 else name
+        out.append({**jobs[0], "log": label, "seconds": max(seconds, default=None)})
     return out
+
+
+def date(text: str) -> str:
+    """The date of a log (`Fri Nov 20 10:47:21 UTC 2026`) so that it sorts; another form is left as it is."""
+    fields = text.split()
+    try:
+        parsed = time.strptime(" ".join(fields[:4] + fields[-1:]), "%a %b %d %H:%M:%S %Y")
+    except ValueError:
+        return text
+    return time.strftime("%Y-%m-%d %H:%M:%S", parsed)
 
 
 def versions() -> dict[str, str]:

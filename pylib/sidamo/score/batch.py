@@ -149,21 +149,40 @@ def _rate(part: int, whole: int) -> float | None:
 
 def test_set_of(decode: str) -> str:
     """Name of the test set: the data directory that was scored, else the end of the decode directory's name."""
-    try:
-        with open(os.path.join(decode, "scoring_kaldi", "inputs"), encoding="utf-8") as stream:
-            noted = dict(line.split(None, 1) for line in stream if len(line.split(None, 1)) == 2)
-        return os.path.basename(noted["data"].strip().rstrip("/"))
-    except (OSError, KeyError):
-        return os.path.basename(decode.rstrip("/")).rpartition("_")[2]
+    data = noted_inputs(decode).get("data", "").rstrip("/")
+    return os.path.basename(data) or os.path.basename(decode.rstrip("/")).rpartition("_")[2]
 
 
 def real_time_factor(decode: str) -> float | None:
-    """Mean of what the decoder's logs say ("real-time factor ... is 0.12"); jobs are taken as equal parts."""
-    found = []
+    """Seconds of work per second of speech.
+
+    From what the decoder's logs say ("real-time factor ... is 0.12"; the mean over jobs), else from the jobs' elapsed
+    times (whole seconds) and the utt2dur of the data.
+    """
+    said, elapsed = [], 0
     for path in glob.glob(f"{glob.escape(decode)}/log/decode.*.log"):
         with open(path, encoding="utf-8", errors="replace") as stream:
-            found += re.findall(r"real[- ]time factor[^\n]*?(?: is |[=: ])\s*([\d.]+(?:e-?\d+)?)", stream.read(), re.I)
-    return round(sum(map(float, found)) / len(found), 5) if found else None
+            text = stream.read()
+        said += re.findall(r"real[- ]time factor[^\n]*?(?: is |[=: ])\s*([\d.]+(?:e-?\d+)?)", text, re.I)
+        elapsed += sum(map(int, re.findall(r"# Ended .*elapsed time (\d+) seconds", text)))
+    if said:
+        return round(sum(map(float, said)) / len(said), 5)
+    try:
+        with open(os.path.join(noted_inputs(decode).get("data", ""), "utt2dur"), encoding="utf-8") as stream:
+            speech = sum(float(line.split()[1]) for line in stream)
+    except (OSError, ValueError, IndexError):
+        return None
+    return round(elapsed / speech, 5) if elapsed and speech else None
+
+
+def noted_inputs(decode: str) -> dict[str, str]:
+    """What local/score.sh noted: the data and graph directories."""
+    try:
+        with open(os.path.join(decode, "scoring_kaldi", "inputs"), encoding="utf-8") as stream:
+            rows = [line.split(None, 1) for line in stream]
+    except OSError:
+        return {}
+    return {row[0]: row[1].strip() for row in rows if len(row) == 2}
 
 
 def parameters(decode: str) -> int | None:
