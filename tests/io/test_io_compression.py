@@ -29,6 +29,10 @@ def _read(data):
 def _byte(value, p0, p25, p75, p100):
     """One value to its byte, in the precision of the format's definition (float32 fraction, float64 rounding)."""
     f = np.float32
+    if value >= p75 and p100 == p75:  # 0/0 or x/0, which C++ makes the smallest integer on x86
+        return 192
+    if value < p25 and p25 == p0:
+        return 0
     if value < p25:
         return min(max(int(float(f(f(value - p0) / f(p25 - p0)) * f(64)) + 0.5), 0), 64)
     if value < p75:
@@ -36,10 +40,23 @@ def _byte(value, p0, p25, p75, p100):
     return min(max(192 + int(float(f(f(value - p75) / f(p100 - p75)) * f(63)) + 0.5), 192), 255)
 
 
+def _ordinary(rng):
+    return rng.standard_normal((57, 6)) * [1, 10, 0.01, 100, 0, 1e-4] + [0, 5, 1, -3, 2, 7]
+
+
+MATRICES = {
+    "ordinary": _ordinary,
+    "one column at the top": lambda rng: np.append(_ordinary(rng), np.full((57, 1), 1e3), axis=1),
+    "less range than precision": lambda rng: 1e6 + 0.0625 * rng.integers(0, 3, (40, 5)),
+    "integers": lambda rng: rng.integers(0, 4, (60, 3)),
+}
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_speech_format_by_the_scalar_definition(seed):
+@pytest.mark.parametrize("name", MATRICES)
+def test_speech_format_by_the_scalar_definition(seed, name):
     rng = np.random.default_rng(seed)
-    matrix = (rng.standard_normal((57, 6)) * [1, 10, 0.01, 100, 0, 1e-4] + [0, 5, 1, -3, 2, 7]).astype(np.float32)
+    matrix = MATRICES[name](rng).astype(np.float32)
     data = _compressed(matrix, compression.SPEECH_FEATURE)
     low, span = np.frombuffer(data, "<f4", 2, offset=5)
     rows, columns = np.frombuffer(data, "<i4", 2, offset=13)

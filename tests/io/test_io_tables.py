@@ -337,6 +337,23 @@ def test_wrong_types(table):
         SequentialReader("ark:feats.ark", "matrices")
 
 
+def test_mistaken_files(table):
+    """The usual mix-ups are told apart and the way out is named."""
+    with pytest.raises(DataError, match=r'Expected "\[", got "feats.ark:5"\n.*write scp: instead of ark:'):
+        list(SequentialReader("ark:feats.scp", "matrix"))
+    with pytest.raises(DataError, match=r"feats.ark:1: binary data(.|\n)*write ark: instead of scp:"):
+        list(SequentialReader("scp:feats.ark", "matrix"))
+    (table / "a.wav").write_bytes(b"RIFF\x24\x10\0\0WAVEfmt \x10\0\0\0")
+    with pytest.raises(DataError, match="this is no archive, or it is damaged: expected a key, found b'RIFF"):
+        list(SequentialReader("ark:a.wav", "matrix"))
+
+
+def test_dev_stdout_is_stdout(table, run):
+    program = "from sidamo.io.tables import *; write_object('/dev/stdout', 'int', 3, binary=False)"
+    done = run(f"echo before > log; {sys.executable} -c \"{program}\" >> log; cat log", cwd=table)
+    assert done.stdout == "before\n3 \n"
+
+
 def test_permissive(table, capfd):
     text = (table / "feats.scp").read_text().replace("utt2 feats.ark", "utt2 nope.ark")
     (table / "p.scp").write_text(text)

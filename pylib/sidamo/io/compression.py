@@ -131,8 +131,12 @@ def _encode_columns(values, edges, out):
     ramp = np.empty_like(values)
     for i, steps in enumerate((64, 128, 63)):
         start, end = edges[:, i : i + 1], edges[:, i + 1 : i + 2]
+        width = end - start
         np.subtract(values, start, out=ramp)
-        ramp /= end - start
+        with np.errstate(all="ignore"):
+            ramp /= width
+        if not width.all():  # a segment of no width, where the range is less than the precision of the values
+            ramp = np.where(width == 0, (values >= end) & (i < 2), ramp).astype(np.float32)
         np.clip(ramp, 0, 1, out=ramp)
         ramp *= np.float32(steps)
         ramp += _HALF

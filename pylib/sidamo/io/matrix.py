@@ -11,7 +11,6 @@ import struct
 import numpy as np
 
 from sidamo.io import log
-from sidamo.io.compression import compress, decompress
 from sidamo.io.errors import DataError
 from sidamo.io.streams import CHUNK, check_size, read_exactly
 
@@ -19,6 +18,7 @@ _DTYPES = {"FM": np.dtype("<f4"), "DM": np.dtype("<f8"), "FV": np.dtype("<f4"), 
 _SPECIAL = {b"inf": np.inf, b"infinity": np.inf, b"nan": np.nan}
 _FLOAT_MAX = 3.4028235677973366e38  # what rounds to less than infinity is below this
 _RUN = re.compile(rb"-?\d*\.?\d*([eE][+-]?\d*)?")  # as far as C++ reads a number
+_RXFILENAME = re.compile(rb"\S+:\d+(\[.*\])?|\S*/\S+\.\w+")
 _WORD = re.compile(rb"\S+")
 _BAD_START = re.compile(rb"(?:^|[\s;])[+.]")
 
@@ -81,6 +81,8 @@ def read_matrix(stream) -> np.ndarray:
         check_size(rows, columns, _DTYPES[token].itemsize)
         return _read_numbers(stream, (rows, columns), _DTYPES[token])
     if token in ("CM", "CM2", "CM3"):
+        from sidamo.io.compression import decompress
+
         return decompress(stream, token)
     raise DataError(f"expected a matrix (token FM, DM, CM, CM2 or CM3), found {_describe(token)}")
 
@@ -121,7 +123,8 @@ def _read_text(stream, matrix: bool) -> np.ndarray:
     if token == b"[]":
         return np.zeros((0, 0) if matrix else 0, np.float32)
     if token != b"[":
-        raise DataError(f'Expected "[", got "{token[:20].decode("utf-8", "replace")}"')
+        mend = "this looks like an scp file: write scp: instead of ark:" if _RXFILENAME.fullmatch(token) else None
+        raise DataError(f'Expected "[", got "{token[:20].decode("utf-8", "replace")}"', mend=mend)
     body = _read_until(stream, b"]")
     if stream.peek(1)[:1] == b"\r":
         stream.read(1)
@@ -235,6 +238,8 @@ def encode_matrix(matrix, binary: bool = True, compression_method: int | None = 
     if matrix.ndim != 2:
         raise DataError(f"expected a matrix, found an array of shape {matrix.shape}")
     if compression_method is not None:
+        from sidamo.io.compression import compress
+
         parts = compress(matrix, compression_method)
         if binary:
             return [b"\0B", *parts]

@@ -232,7 +232,7 @@ class Options:
     def _suggest(self, name):
         import difflib
 
-        near = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.6)
         hint = f"; did you mean --{near[0]}?" if near else ""
         return f"{hint} (--help lists the options)"
 

@@ -40,7 +40,7 @@ def classify_rxfilename(name: str) -> str:
 
 def classify_wxfilename(name: str) -> str:
     """One of stdout, pipe, file, or "" where the name is none of them."""
-    if name in ("", "-"):
+    if name in ("", "-", "/dev/stdout"):
         return "stdout"
     if name[0] == "|":
         return "pipe"
@@ -194,7 +194,10 @@ class Output:
             self._open_file()
 
     def _open_file(self):
-        if not os.path.exists(self.name) or os.path.isfile(self.name):  # not a device, not >(command)
+        special = os.path.abspath(self.name).startswith(("/dev/fd/", "/proc/")) or (
+            os.path.exists(self.name) and not os.path.isfile(self.name)
+        )
+        if not special:
             self._target = os.path.realpath(self.name)  # a link keeps pointing at the new content
             self._temp = f"{self._target}.tmp.{os.getpid()}"
         try:

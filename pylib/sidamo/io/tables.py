@@ -34,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 _KEY = re.compile(rb"\s*(\S+)(?=\s)")
+_LONGEST_KEY = 4096  # bytes
 _RANGED = re.compile(r"([^\[]+)\[([^\[]+)\]", re.DOTALL)
 
 
@@ -54,6 +55,9 @@ def read_script(rxfilename: str):
     try:
         for number, line in enumerate(stream, 1):
             fields = line.split(None, 1)
+            if b"\0" in line:
+                raise DataError("binary data, expected lines `key file`", file=name, line=number,
+                                mend="is this an archive? then write ark: instead of scp:")  # fmt: skip
             if len(fields) != 2:
                 shown = line.decode("utf-8", "replace").strip()
                 raise DataError(
@@ -152,7 +156,13 @@ def _read_key(stream):
         stream.read(len(buffered))
     if stream.peek(1)[:1] in b" \t":
         stream.read(1)
-    return decode(match.group(1))
+    return _checked_key(match.group(1))
+
+
+def _checked_key(key):
+    if b"\0" in key or len(key) > _LONGEST_KEY:
+        raise DataError(f"this is no archive, or it is damaged: expected a key, found {key[:20]!r}")
+    return decode(key)
 
 
 def _read_split_key(stream):
@@ -166,7 +176,7 @@ def _read_split_key(stream):
         if byte.isspace() and key:
             if byte in b" \t":
                 stream.read(1)
-            return decode(key)
+            return _checked_key(key)
         stream.read(1)
         if not byte.isspace():
             key += byte
