@@ -110,18 +110,31 @@ def load():
     """The kernels as C functions, compiled now if they have never been; None where there is no working compiler."""
     try:
         name = cache_name()
-        for folder in cache_folders():
-            path = os.path.join(folder, name)
-            if os.path.exists(path):
-                with open(path, "rb") as stream:
-                    return link(stream.read())
-        code = build()
-        functions = link(code)
-        if not is_right(functions):
-            raise RuntimeError("the compiled kernels compute something else")
+        return load_kept(name) or compile_and_keep(name)
     except Exception as error:  # whatever it is, numpy does the work without them
         vlog(1, f"no compiled kernels, plain numpy instead: {type(error).__name__}: {error}")
         return None
+
+
+def load_kept(name: str):
+    """The kernels from the cache, or None where it has none that work."""
+    for folder in cache_folders():
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            try:
+                with open(path, "rb") as stream:
+                    return link(stream.read())
+            except (ValueError, RuntimeError, OSError):  # a damaged file: it is made again
+                continue
+    return None
+
+
+def compile_and_keep(name: str) -> dict:
+    """The kernels, compiled and checked. Raises RuntimeError where they compute something else."""
+    code = build()
+    functions = link(code)
+    if not is_right(functions):
+        raise RuntimeError("the compiled kernels compute something else")
     keep(code, name)
     return functions
 
