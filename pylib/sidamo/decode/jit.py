@@ -11,22 +11,32 @@ JIT = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": Fals
 
 
 @functools.cache
-def announce_compilation(module_file: str, seconds: int) -> None:
-    """Say on stderr that the kernels of a module are about to be compiled, unless their cache is there.
+def prepare(module: str, seconds: int, uses: tuple[str, ...] = ()) -> None:
+    """To be called before a module of kernels is imported: say so if it is about to be compiled.
+
+    Numba looks only at the file that a kernel stands in; here a cache that is older than a module whose kernels are
+    used in it is dropped too.
 
     Parameters
     ----------
-    module_file : the __file__ of the module whose kernels are used
+    module : name of a module of this package
     seconds : about how long compiling takes
+    uses : other modules of this package whose kernels it calls
     """
-    module = pathlib.Path(module_file)
     from numba.core import config
 
-    folders = [pathlib.Path(config.CACHE_DIR)] if config.CACHE_DIR else [module.parent / "__pycache__"]
-    source_time = module.stat().st_mtime
-    for folder in folders:
-        indices = folder.rglob(f"{module.stem}.*.nbi")
-        if any(index.stat().st_mtime >= source_time for index in indices):
-            return
-    print(f"LOG (sidamo.decode:{module.stem}) first run: compiling the decoder for this machine "
-          f"(about {seconds} s, kept for later runs)", file=sys.stderr, flush=True)  # fmt: skip
+    here = pathlib.Path(__file__).parent
+    folder = pathlib.Path(config.CACHE_DIR) if config.CACHE_DIR else here / "__pycache__"
+    youngest = max((here / f"{name}.py").stat().st_mtime for name in (module, *uses))
+    compiled = False
+    for index in folder.rglob(f"{module}.*.nbi"):
+        try:
+            if index.stat().st_mtime >= youngest:
+                compiled = True
+            else:
+                index.unlink()
+        except FileNotFoundError:  # another job was faster
+            pass
+    if not compiled:
+        print(f"LOG (sidamo.decode:{module}) first run: compiling the decoder for this machine (about {seconds} s, "
+              "kept for later runs)", file=sys.stderr, flush=True)  # fmt: skip

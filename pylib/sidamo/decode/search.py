@@ -58,7 +58,7 @@ class Search:
     """
 
     def __init__(self, graph: DecodingGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
-        jit.announce_compilation(__file__.replace("search.py", "kernel.py"), COMPILE_SECONDS)
+        jit.prepare("kernel", COMPILE_SECONDS, ("prefetch",))
         from sidamo.decode import kernel
 
         self._kernel = kernel

@@ -79,7 +79,7 @@ class TopologySearch:
     """
 
     def __init__(self, graph: TopologyGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
-        jit.announce_compilation(__file__.replace("topology_search.py", "topology_kernel.py"), COMPILE_SECONDS)
+        jit.prepare("topology_kernel", COMPILE_SECONDS, ("kernel", "prefetch"))
         from sidamo.decode import topology_kernel
 
         if hot_words is not None and hot_words.num_contexts > 1:

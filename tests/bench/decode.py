@@ -1,0 +1,271 @@
+"""Speed of the decoders, as ratios against the peers FasterDecoder and LatticeSimpleDecoder of the wheel kaldi-decoder.
+
+Example: .venv/bin/pip install kaldi-decoder kaldifst   (kaldifst: to hand the peer its graph)
+         .venv/bin/python tests/bench/decode.py --folder /some/place/with/2/GB
+         .venv/bin/python tests/bench/decode.py --folder /some/place --utterances 10 --rounds 5 --beams 13,16
+
+The graph is that of large_graph.py (made in the folder on the first run): 120,000 words, 1.2 million n-grams, the
+correct CTC topology. Each round runs ours and the peer one after the other on the same utterances, one thread each, and
+counts processor time of that thread; a ratio is the median over the rounds. Best paths are compared on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+MAX_ACTIVE = 7000
+LATTICE_BEAM = 8.0
+
+
+def seconds_of(function) -> tuple[float, object]:
+    start = time.thread_time()
+    result = function()
+    return time.thread_time() - start, result
+
+
+def ours(search, matrices, lattice: bool = False):
+    """Costs of the best paths; with lattices made."""
+    costs = []
+    for matrix in matrices:
+        search.reset()
+        search.advance(matrix)
+        if lattice:
+            search.raw_lattice()
+        path = search.best_path()
+        costs.append(path.graph_cost + path.acoustic_cost)
+    return costs
+
+
+class Peer:
+    """The wheel's two decoders on the same file."""
+
+    def __init__(self, graph: pathlib.Path):
+        import kaldi_decoder
+        import kaldifst
+
+        self.kd = kaldi_decoder
+        self.fst = kaldifst.StdConstFst.read(str(graph))
+
+    def best(self, beam: float, matrices):
+        decoder = self.kd.FasterDecoder(self.fst, self.kd.FasterDecoderOptions(beam=beam, max_active=MAX_ACTIVE))
+        costs = []
+        for matrix in matrices:
+            decoder.decode(self.kd.DecodableCtc(matrix))
+            done, path = decoder.get_best_path()
+            costs.append(path_cost(path) if done else float("inf"))
+        return costs
+
+    def lattices(self, beam: float, matrices):
+        options = self.kd.LatticeSimpleDecoderConfig(beam=beam, lattice_beam=LATTICE_BEAM)
+        decoder = self.kd.LatticeSimpleDecoder(self.fst, options)
+        for matrix in matrices:
+            decoder.init_decoding()
+            decoder.decode(self.kd.DecodableCtc(matrix))
+            decoder.get_raw_lattice()
+
+
+def path_cost(path) -> float:
+    """Total cost of the peer's linear lattice."""
+    import kaldifst
+
+    _, _, _, weight = kaldifst.get_linear_symbol_sequence(path)
+    return weight.value1 + weight.value2
+
+
+def report(what: str, our_times, peer_times, frames: int) -> None:
+    ratio = statistics.median(p / o for o, p in zip(our_times, peer_times, strict=True))
+    print(f"{what:<52} ratio {ratio:6.2f}   ours {frames / statistics.median(our_times):8.0f} frames/s"
+          f"   peer {frames / statistics.median(peer_times):8.0f}", flush=True)  # fmt: skip
+
+
+def paired(what: str, our_function, peer_function, frames: int, rounds: int):
+    """Alternate the two; print the median ratio; return the results of the last round."""
+    our_function()  # compiles, and warms the caches
+    our_times, peer_times = [], []
+    for _ in range(rounds):
+        seconds, result = seconds_of(our_function)
+        our_times.append(seconds)
+        seconds, peer_result = seconds_of(peer_function)
+        peer_times.append(seconds)
+    report(what, our_times, peer_times, frames)
+    return result, peer_result
+
+
+def same(costs, peer_costs) -> None:
+    """How many best paths cost the same."""
+    close = sum(abs(a - b) < 1e-3 + 1e-5 * abs(b) for a, b in zip(costs, peer_costs, strict=True))
+    better = sum(a < b - 1e-3 for a, b in zip(costs, peer_costs, strict=True))
+    print(f"    same cost as the peer on {close} of {len(costs)} utterances, lower on {better}")
+
+
+def threads(make_search, matrices, rounds: int) -> None:
+    """Two threads against one, by the clock (a busy machine spoils it)."""
+    from sidamo.decode.parallel import in_order
+
+    def worker():
+        search = make_search()
+        return lambda key, matrix: ours(search, [matrix])
+
+    def run(count):
+        start = time.perf_counter()
+        for _ in in_order(enumerate(matrices), worker, count):
+            pass
+        return time.perf_counter() - start
+
+    run(2)
+    ratios = [run(1) / run(2) for _ in range(rounds)]
+    print(f"{'two threads against one (one shared graph)':<52} ratio {statistics.median(ratios):6.2f}")
+
+
+def skipping(make_search, matrices, rounds: int) -> None:
+    """What --blank-skip-thresh gains and costs."""
+    frames = sum(map(len, matrices))
+    plain = make_search(1.0)
+    base_times = [seconds_of(lambda: ours(plain, matrices)) for _ in range(rounds)]
+    base = statistics.median(t for t, _ in base_times)
+    for threshold in (0.99, 0.98, 0.95, 0.9):
+        search = make_search(threshold)
+        ours(search, matrices)
+        times = [seconds_of(lambda search=search: ours(search, matrices)) for _ in range(rounds)]
+        median = statistics.median(t for t, _ in times)
+        worse = np.array(times[0][1]) - np.array(base_times[0][1])
+        print(f"    --blank-skip-thresh={threshold:<5} {base / median:5.2f} times as fast "
+              f"({frames / median:.0f} frames/s); best path dearer on {int((worse > 1e-3).sum())} of {len(worse)} utterances")  # fmt: skip
+
+
+def determinization(search, matrices) -> None:
+    """Time of determinization as a share of the time of decoding into raw lattices."""
+    from sidamo.lattice.determinize import determinize
+
+    decode_time = determinize_time = 0.0
+    for i, matrix in enumerate([matrices[0], *matrices]):
+
+        def decode(matrix=matrix):
+            search.reset()
+            search.advance(matrix)
+            return search.raw_lattice()
+
+        seconds, lattice = seconds_of(decode)
+        more, _ = seconds_of(lambda lattice=lattice: determinize(lattice, LATTICE_BEAM))
+        if i > 0:  # the first warms up
+            decode_time += seconds
+            determinize_time += more
+    print(f"{'determinization / decoding into raw lattices':<52} share {determinize_time / decode_time:6.2f}")
+
+
+PEER_PROCESS = """
+import sys, numpy, kaldifst, kaldi_decoder as kd
+fst = kaldifst.StdConstFst.read(sys.argv[1])
+decoder = kd.FasterDecoder(fst, kd.FasterDecoderOptions(beam=13, max_active=7000))
+import kaldiio
+for key, matrix in kaldiio.load_ark(sys.argv[2]):
+    decoder.decode(kd.DecodableCtc(numpy.ascontiguousarray(matrix)))
+    decoder.get_best_path()
+"""
+
+
+def whole_process(folder: pathlib.Path, matrices) -> None:
+    """decode-faster from start to end against the peer in a Python process, one utterance and forty, by the clock."""
+    from sidamo.io.tables import Writer
+
+    tool = pathlib.Path(sys.executable).parent / "decode-faster"
+    for count in (1, len(matrices)):
+        archive = folder / f"loglikes.{count}.ark"
+        with Writer(f"ark:{archive}", "matrix") as out:
+            for i in range(count):
+                out.write(f"utt{i:03}", matrices[i])
+        common = [str(tool), "--acoustic-scale=1.0", "--beam=13", f"--max-active={MAX_ACTIVE}"]
+        inside = ["--ctc-topo=correct", f"--tokens={folder / 'tokens.txt'}"]
+        lg = [*common, *inside, str(folder / "LG.fst"), f"ark:{archive}", "ark:/dev/null"]
+        tlg = [*common, str(folder / "TLG.correct.fst"), f"ark:{archive}", "ark:/dev/null"]
+        peer = [sys.executable, "-c", PEER_PROCESS, str(folder / "TLG.correct.fst"), str(archive)]
+        times = {name: [] for name in ("LG", "TLG", "peer")}
+        for _ in range(3):
+            for name, command in (("LG", lg), ("TLG", tlg), ("peer", peer)):
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times[name].append(time.perf_counter() - start)
+        median = {name: statistics.median(values) for name, values in times.items()}
+        print(f"whole process, {count:2} utterances: LG {median['LG']:.2f} s, TLG {median['TLG']:.2f} s, "
+              f"peer {median['peer']:.2f} s; ratio {median['peer'] / median['LG']:.2f}")  # fmt: skip
+
+
+def one_beam(beam, name, kind, graph, options, peer, matrices, rounds, parts) -> None:
+    """Best paths and lattices of one kind of graph."""
+    frames = sum(map(len, matrices))
+    if "best" in parts:
+        search = kind(graph, options[0])
+        result = paired(f"{beam}, best path, {name}", lambda: ours(search, matrices),
+                        lambda: peer.best(options[0].beam, matrices), frames, rounds)  # fmt: skip
+        same(*result)
+    if "lattice" in parts:
+        with_lattice = kind(graph, options[1])
+        paired(f"{beam}, raw lattice, {name}", lambda: ours(with_lattice, matrices, True),
+               lambda: peer.lattices(options[1].beam, matrices), frames, rounds)  # fmt: skip
+
+
+def prepare(folder: pathlib.Path):
+    if not (folder / "loglikes.npz").exists():
+        subprocess.run([sys.executable, str(HERE / "large_graph.py"), str(folder)], check=True)
+    if not (folder / "tokens.txt").exists():
+        names = ["<eps>", "<blk>", *(f"P{i}" for i in range(39)), "#0"]
+        (folder / "tokens.txt").write_text("".join(f"{name} {i}\n" for i, name in enumerate(names)))
+    return list(np.load(folder / "loglikes.npz").values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--utterances", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--beams", default="13,16")
+    parser.add_argument("--parts", default="best,lattice,skip,threads,determinize,process")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    everything = prepare(args.folder)
+    matrices, parts = everything[: args.utterances], args.parts.split(",")
+    frames = sum(map(len, matrices))
+
+    from sidamo.decode.graph import load_graph
+    from sidamo.decode.options import DecoderOptions, LatticeOptions
+    from sidamo.decode.search import Search
+    from sidamo.decode.topology_search import TopologySearch, load_topology_graph
+
+    tlg = load_graph(args.folder / "TLG.correct.fst")
+    lg = load_topology_graph(args.folder / "LG.fst", "correct", args.folder / "tokens.txt")
+    peer = Peer(args.folder / "TLG.correct.fst")
+    print(f"TLG {tlg.num_states} states, {tlg.num_arcs} arcs; LG {lg.graph.num_states} states, {lg.graph.num_arcs} "
+          f"arcs; {len(matrices)} utterances, {frames} frames, max-active {MAX_ACTIVE}, {args.rounds} rounds")  # fmt: skip
+    kinds = (("any TLG", Search, tlg), ("LG, topology inside", TopologySearch, lg))
+    for beam in map(float, args.beams.split(",")):
+        options = DecoderOptions(beam=beam, max_active=MAX_ACTIVE)
+        # The peer has no max-active for lattices.
+        with_lattice = LatticeOptions(beam=beam, lattice_beam=LATTICE_BEAM)
+        for name, kind, graph in kinds:
+            one_beam(f"beam {beam:g}", name, kind, graph, (options, with_lattice), peer, matrices, args.rounds, parts)
+    options = DecoderOptions(beam=13.0, max_active=MAX_ACTIVE)
+    if "skip" in parts:
+        print("blank skipping, beam 13, LG:")
+        skipping(
+            lambda threshold: TopologySearch(
+                lg, DecoderOptions(beam=13.0, max_active=MAX_ACTIVE, blank_skip_thresh=threshold)
+            ), everything, args.rounds,
+        )  # fmt: skip
+    if "determinize" in parts:
+        determinization(TopologySearch(lg, LatticeOptions(beam=13.0, lattice_beam=LATTICE_BEAM)), matrices)
+    if "threads" in parts:
+        threads(lambda: TopologySearch(lg, options), everything, args.rounds)
+    if "process" in parts:
+        whole_process(args.folder, everything)
+
+
+if __name__ == "__main__":
+    main()
