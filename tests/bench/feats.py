@@ -1,11 +1,13 @@
-"""Speed of the feature front end, as ratios against a peer: a Python loop over kaldi-native-fbank, writing with kaldiio.
+"""Speed of the feature front end, as ratios against a peer: a Python loop over kaldi-native-fbank, writing with
+kaldiio.
 
 Example: .venv/bin/python tests/bench/feats.py
          .venv/bin/python tests/bench/feats.py --minutes 240 --rounds 3
 
-Every ratio is the median over rounds of (time of the peer) / (time of ours), the two run one after the other, one thread
-each. 16 kHz noise shaped like speech, 10 s a file, no dither. What is asked for: at least 10 in memory, at least 6 for the
-whole process on an hour of audio; compressed writing at most twice as long; two jobs at least 1.8 times one.
+Every ratio is the median over rounds of (time of the peer) / (time of ours), the two run one after the other, one
+thread each. 16 kHz noise shaped like speech, 10 s a file, no dither. What is asked for: at least 10 in memory, at
+least 6 for the whole process on an hour of audio; compressed writing at most twice as long; two jobs at least 1.8
+times one.
 """
 
 import argparse
@@ -45,7 +47,9 @@ OPTIONS = {"fbank": ["--num-mel-bins=80"], "mfcc": ["--num-mel-bins=23", "--use-
 def speechlike(rng, seconds: float) -> np.ndarray:
     """Noise with a falling spectrum and an envelope of syllables, int16."""
     n = int(seconds * RATE)
-    noise = np.cumsum(rng.standard_normal(n)) if n < 16 else np.convolve(rng.standard_normal(n), [1, 0.9, 0.7, 0.4], "same")
+    noise = (
+        np.cumsum(rng.standard_normal(n)) if n < 16 else np.convolve(rng.standard_normal(n), [1, 0.9, 0.7, 0.4], "same")
+    )
     envelope = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * np.arange(n) / RATE + rng.uniform(0, 6))
     return (noise * envelope * 1500).astype(np.int16)
 
@@ -69,14 +73,13 @@ def paired(rounds: int, ours, peer):
 def show(what: str, result, seconds: float):
     """One line of results."""
     ratio, ours, peer = result
-    print(f"{what:<44} ratio {ratio:6.2f}   ours {ours:7.3f} s ({seconds / ours:7.0f} x real time)   peer {peer:7.3f} s",
+    print(f"{what:<44} ratio {ratio:6.2f}   ours {ours:6.3f} s ({seconds / ours:6.0f} x real time)  peer {peer:7.3f} s",
           flush=True)  # fmt: skip
 
 
 def in_memory(kind: str, rounds: int):
     """A minute of audio, from samples to a matrix."""
     import kaldi_native_fbank as knf
-
     from sidamo.feats.fbank import Fbank, FbankOptions
     from sidamo.feats.mel import MelOptions
     from sidamo.feats.mfcc import Mfcc, MfccOptions
@@ -86,7 +89,11 @@ def in_memory(kind: str, rounds: int):
     floats = wave.astype(np.float32)
     frames = FrameOptions(dither=0.0)
     if kind == "fbank":
-        computer, opts, make = Fbank(FbankOptions(), frames, MelOptions(num_mel_bins=80)), knf.FbankOptions(), knf.OnlineFbank
+        computer, opts, make = (
+            Fbank(FbankOptions(), frames, MelOptions(num_mel_bins=80)),
+            knf.FbankOptions(),
+            knf.OnlineFbank,
+        )
     else:
         computer, opts, make = Mfcc(MfccOptions(), frames, MelOptions()), knf.MfccOptions(), knf.OnlineMfcc
     opts.frame_opts.dither, opts.mel_opts.num_bins = 0.0, 80 if kind == "fbank" else 23

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from sidamo.feats import cmvn, functions, pitch, reverb
 from sidamo.feats.fbank import Fbank, FbankOptions
 from sidamo.feats.mel import MelOptions, mel_banks, mel_scale, warp_frequency
@@ -11,7 +10,15 @@ from sidamo.feats.perturb import change_speed, change_volume
 from sidamo.feats.plp import durbin, lpc_to_cepstrum
 from sidamo.feats.random import GlibcRandom
 from sidamo.feats.resample import Resampler, resample
-from sidamo.feats.window import DitheredWave, FrameOptions, dithered, first_sample, frame_block, num_frames, window_function
+from sidamo.feats.window import (
+    DitheredWave,
+    FrameOptions,
+    dithered,
+    first_sample,
+    frame_block,
+    num_frames,
+    window_function,
+)
 from sidamo.io.errors import CheckFailed, DataError, OptionError
 
 
@@ -33,7 +40,14 @@ def test_reflection_again_and_again():
 
 
 def test_windows():
-    for kind, middle in (("hanning", 1.0), ("hamming", 1.0), ("povey", 1.0), ("rectangular", 1.0), ("sine", 1.0), ("blackman", 1.0)):
+    for kind, middle in (
+        ("hanning", 1.0),
+        ("hamming", 1.0),
+        ("povey", 1.0),
+        ("rectangular", 1.0),
+        ("sine", 1.0),
+        ("blackman", 1.0),
+    ):
         window = window_function(FrameOptions(dither=0.0, window_type=kind, frame_length=401 / 16))
         assert len(window) == 401 and window[200] == pytest.approx(middle, abs=1e-3)
         np.testing.assert_allclose(window, window[::-1], atol=1e-6)

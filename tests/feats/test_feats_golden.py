@@ -12,7 +12,6 @@ import sys
 
 import numpy as np
 import pytest
-
 from sidamo.io.tables import SequentialReader, read_object
 
 KINDS = {
@@ -25,7 +24,8 @@ MINE = {
     "paste-feats", "select-voiced-frames", "compute-vad", "compute-cmvn-stats", "apply-cmvn", "apply-cmvn-sliding",
     "extract-segments", "wav-copy",
 }  # fmt: skip
-# Kaldi refuses --vtln-map with --utt2spk in compute-fbank-feats by an inverted check; here it works as in compute-mfcc-feats.
+# Kaldi refuses --vtln-map with --utt2spk in compute-fbank-feats by an inverted check; here it works as in
+# compute-mfcc-feats.
 MENDED = {"feat.fbank_vtlnmap_spk"}
 
 
@@ -159,7 +159,7 @@ def test_golden_case(case, golden_copy, monkeypatch):
         return
     if "first_row" in case:
         with SequentialReader("ark,t:tmp/opt.txt", "matrix") as reader:
-            (_, feats), = reader
+            ((_, feats),) = reader
         np.testing.assert_allclose(feats[0, :4], case["first_row"], atol=5e-4)
     for path in case.get("outputs", []):
         compare_file("tmp/" + path.replace("/", "__"), path, case)
@@ -217,7 +217,9 @@ def test_pitch_noise_is_kaldis(golden_copy, monkeypatch):
     monkeypatch.chdir(golden_copy)
     status, errors = run_tool(["process-kaldi-pitch-feats", "ark:features/pitch8.ark", "ark:tmp/pp.ark"])
     assert status == 0, errors
-    for (_, ours), (_, kaldis) in zip(read_table("tmp/pp.ark", "matrix", 0), read_table("features/pp_default.ark", "matrix", 0)):
+    for (_, ours), (_, kaldis) in zip(
+        read_table("tmp/pp.ark", "matrix", 0), read_table("features/pp_default.ark", "matrix", 0)
+    ):
         np.testing.assert_allclose(ours, kaldis, atol=2e-4)
 
 
@@ -233,5 +235,13 @@ def test_vtln_by_speaker(golden_copy, monkeypatch):
     warps = dict(line.split() for line in open("inputs/vtln_spk.ark"))
     speakers = dict(line.split() for line in open("inputs/utt2spk8"))
     for key, feats in read_table("tmp/spk.ark", "matrix", False):
-        run_tool(["compute-fbank-feats", *options, f"--vtln-warp={warps[speakers[key]]}", "scp:inputs/wav8.scp", "ark:tmp/x.ark"])
+        run_tool(
+            [
+                "compute-fbank-feats",
+                *options,
+                f"--vtln-warp={warps[speakers[key]]}",
+                "scp:inputs/wav8.scp",
+                "ark:tmp/x.ark",
+            ]
+        )
         np.testing.assert_array_equal(feats, dict(read_table("tmp/x.ark", "matrix", False))[key])

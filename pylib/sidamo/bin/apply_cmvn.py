@@ -2,8 +2,8 @@
 
 from sidamo.bin import tool
 
-USAGE = """Apply cepstral mean and (optionally) variance normalization. Per-utterance by default, or per-speaker if utt2spk
-option provided.
+USAGE = """Apply cepstral mean and (optionally) variance normalization.
+Per-utterance by default, or per-speaker if utt2spk option provided.
 
 Usage: apply-cmvn [options] (<cmvn-stats-rspecifier>|<cmvn-stats-rxfilename>) <feats-rspecifier> <feats-wspecifier>
 e.g.: apply-cmvn --utt2spk=ark:data/train/utt2spk scp:data/train/cmvn.scp scp:data/train/feats.scp ark:-

@@ -24,7 +24,7 @@ def main(argv=None) -> int:
                "applicable if center == false, ignored if center==true")  # fmt: skip
     parser.add("max-warnings", 5, "Maximum warnings to report per utterance. 0 to disable, -1 to show all.")
     parser.add("norm-vars", False, "If true, normalize variance to one.")
-    parser.add("center", False, "If true, use a window centered on the current frame (to the extent possible, modulo end "
+    parser.add("center", False, "If true, use a window centered on the current frame (as far as possible, modulo end "
                "effects). If false, window is to the left.")  # fmt: skip
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
     if opts.cmn_window <= 0 or (not opts.center and not 0 < opts.min_cmn_window <= opts.cmn_window):
@@ -37,7 +37,9 @@ def main(argv=None) -> int:
                 warn(f"Empty feature matrix for utterance {key}")
                 failed += 1
                 continue
-            out.write(key, normalize_sliding(feats, opts.cmn_window, opts.min_cmn_window, opts.norm_vars, opts.center, key))
+            out.write(
+                key, normalize_sliding(feats, opts.cmn_window, opts.min_cmn_window, opts.norm_vars, opts.center, key)
+            )
             done += 1
     info(f"Applied sliding-window cepstral mean {'and variance ' if opts.norm_vars else ''}normalization to {done}"
          f" utterances, {failed} had errors.")  # fmt: skip

@@ -1,4 +1,7 @@
-"""The end of steps/make_feats.sh: join what the jobs wrote, count, name what is missing (python3 -m sidamo.bin.collect_feats)."""
+"""The end of steps/make_feats.sh: join what the jobs wrote, count, name what is missing.
+
+Called as python3 -m sidamo.bin.collect_feats.
+"""
 
 import os
 import re
@@ -6,8 +9,8 @@ import sys
 
 from sidamo.bin import tool
 
-USAGE = """Joins the scp files, utt2num_frames and utt2dur that the jobs of steps/make_feats.sh wrote, and checks that at least
-95% of the utterances are there.
+USAGE = """Joins the scp files, utt2num_frames and utt2dur that the jobs of steps/make_feats.sh wrote, and checks that
+at least 95% of the utterances are there.
 
 Usage: collect_feats [options] <data-dir> <scp-of-JOB> <log-dir>
 """

@@ -2,8 +2,8 @@
 
 from sidamo.bin import tool
 
-USAGE = """Compute cepstral mean and variance normalization statistics. If wspecifier provided: per-utterance by default,
-or per-speaker if spk2utt option provided; if wxfilename: global
+USAGE = """Compute cepstral mean and variance normalization statistics.
+If wspecifier provided: per-utterance by default, or per-speaker if spk2utt option provided; if wxfilename: global
 
 Usage: compute-cmvn-stats [options] <feats-rspecifier> (<stats-wspecifier>|<stats-wxfilename>)
 e.g.: compute-cmvn-stats --spk2utt=ark:data/train/spk2utt scp:data/train/feats.scp ark,scp:cmvn.ark,cmvn.scp

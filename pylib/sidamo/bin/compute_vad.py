@@ -21,7 +21,9 @@ def main(argv=None) -> int:
 
     parser = Options(USAGE)
     parser.group(VadOptions())
-    parser.add("omit-unvoiced-utts", False, "If true, do not write out voicing information for utterances without voice.")
+    parser.add(
+        "omit-unvoiced-utts", False, "If true, do not write out voicing information for utterances without voice."
+    )
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
     vad = opts.make(VadOptions)
     done = failed = unvoiced = 0

@@ -2,8 +2,8 @@
 
 from sidamo.bin import tool
 
-USAGE = """Paste feature files (assuming they have about the same durations, see --length-tolerance), appending the features
-on each frame; think of the unix command 'paste'.
+USAGE = """Paste feature files (assuming they have about the same durations, see --length-tolerance),
+appending the features on each frame; think of the unix command 'paste'.
 
 Usage: paste-feats <in-rspecifier1> <in-rspecifier2> [<in-rspecifier3> ...] <out-wspecifier>
  or: paste-feats <in-rxfilename1> <in-rxfilename2> [<in-rxfilename3> ...] <out-wxfilename>
@@ -57,7 +57,7 @@ def main(argv=None) -> int:
 
 
 def paste(parts, key: str, tolerance: int):
-    """Matrices side by side, cut to the shortest; None with a warning where they differ by more than `tolerance` rows."""
+    """Matrices side by side, cut to the shortest; None with a warning if they differ by over `tolerance` rows."""
     import numpy as np
 
     from sidamo.io.log import warn

@@ -2,7 +2,7 @@
 
 from sidamo.bin import tool
 
-USAGE = """Post-process Kaldi pitch features, consisting of pitch and NCCF, into features suitable for input to ASR system.
+USAGE = """Post-process Kaldi pitch features, consisting of pitch and NCCF, into features suitable for ASR.
 Default setup produces three-dimensional features consisting of (pov-feature, normalized log-pitch, delta-log-pitch).
 
 Usage: process-kaldi-pitch-feats [options...] <feat-rspecifier> <feats-wspecifier>

@@ -2,8 +2,8 @@
 
 from sidamo.bin import tool
 
-USAGE = """Select a subset of frames of the input files, based on the output of compute-vad or a similar program (a vector
-of length num-frames, containing 1.0 for voiced, 0.0 for unvoiced). Caution: this is mostly useful in speaker
+USAGE = """Select a subset of frames of the input files, based on the output of compute-vad or a similar program
+(a vector of length num-frames, containing 1.0 for voiced, 0.0 for unvoiced). Caution: this is mostly useful in speaker
 identification applications.
 
 Usage: select-voiced-frames [options] <feats-rspecifier> <vad-rspecifier> <feats-wspecifier>

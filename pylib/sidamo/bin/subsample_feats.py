@@ -18,7 +18,9 @@ def main(argv=None) -> int:
     from sidamo.io.tables import SequentialReader, Writer
 
     parser = Options(USAGE)
-    parser.add("n", 1, "Take every n'th feature, for this value of n (with negative value, repeats each feature n times)")
+    parser.add(
+        "n", 1, "Take every n'th feature, for this value of n (with negative value, repeats each feature n times)"
+    )
     parser.add("offset", 0, "Start with the feature with this offset, then take every n'th feature.")
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
     done = failed = 0

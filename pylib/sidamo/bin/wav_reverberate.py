@@ -2,8 +2,8 @@
 
 from sidamo.bin import tool
 
-USAGE = """Corrupts the wave files supplied via input pipe with the specified room-impulse response (rir_matrix) and additive
-noise distortions (specified by corresponding files).
+USAGE = """Corrupts the wave files supplied via input pipe with the specified room-impulse response (rir_matrix)
+and additive noise distortions (specified by corresponding files).
 
 Usage: wav-reverberate [options...] <wav-in-rxfilename> <wav-out-wxfilename>
 e.g. wav-reverberate --duration=20.25 --impulse-response=rir.wav --additive-signals='noise1.wav,noise2.wav' \\
@@ -15,7 +15,6 @@ e.g. wav-reverberate --duration=20.25 --impulse-response=rir.wav --additive-sign
 def main(argv=None) -> int:
     import numpy as np
 
-    from sidamo.io.options import Options
     from sidamo.io.tables import read_object, write_object
     from sidamo.io.wave import Wave
 
@@ -34,7 +33,10 @@ def main(argv=None) -> int:
         noise_channel = channel if opts.multi_channel_output else opts.noise_channel
         rir = None
         if response:
-            rir = np.asarray(channel_of(response, rir_channel, opts.impulse_response, "--rir-channel"), np.float32) / 32768
+            rir = (
+                np.asarray(channel_of(response, rir_channel, opts.impulse_response, "--rir-channel"), np.float32)
+                / 32768
+            )
         chosen = [channel_of(n, noise_channel, name, "--noise-channel") for n, name in zip(noises, names)]
         rows.append(one_channel(signal, wave.rate, rir, chosen, snrs, starts, opts))
     write_object(target, "wave", Wave(wave.rate, np.stack(rows)))
@@ -47,24 +49,22 @@ def parser():
 
     o = Options(USAGE)
     o.add("multi-channel-output", False, "Specifies if the output should be multi-channel or not")
-    o.add("shift-output", True, "If true, the reverberated waveform is shifted by the peak position of the RIR and is as long "
-          "as the input; if false, its length is that of the input + that of the RIR - 1")  # fmt: skip
-    o.add("input-wave-channel", 0, "Specifies the channel to be used from input as only a single channel will be used to "
-          "generate reverberated output")  # fmt: skip
-    o.add("rir-channel", 0, "Specifies the channel of the room impulse response (without multi-channel-output)")
-    o.add("noise-channel", 0, "Specifies the channel of the noise file (without multi-channel-output)")
-    o.add("impulse-response", "", "File with the impulse response for reverberating the input wave. It can be either a file "
-          "in wav format or a piped command")  # fmt: skip
-    o.add("additive-signals", "", "A comma separated list of additive signals: files in wav format or piped commands")
-    o.add("snrs", "", "A comma separated list of SNRs(dB). The additive signals will be scaled according to these SNRs.")
-    o.add("start-times", "", "A comma separated list of start times referring to the input signal, at which the additive "
-          "signals begin; beyond the end of the input they are ignored.")  # fmt: skip
-    o.add("normalize-output", True, "If true, then after reverberating and possibly adding noise, scale so that the signal "
-          "energy is the same as the original input signal.")  # fmt: skip
-    o.add("duration", 0.0, "If nonzero, it specifies the duration (secs) of the output signal: the first of a longer input, "
-          "and a shorter one repeated")  # fmt: skip
-    o.add("volume", 0.0, "If nonzero, a scaling factor on the signal that is applied after reverberating and possibly adding "
-          "noise; then --normalize-output does nothing.")  # fmt: skip
+    o.add("shift-output", True, "If true, the reverberated waveform is shifted by the peak position of the RIR, and as"
+          " long as the input; if false, its length is that of the input + that of the RIR - 1")  # fmt: skip
+    o.add("input-wave-channel", 0, "Channel of the input to be used: only one is")
+    o.add("rir-channel", 0, "Channel of the room impulse response (without multi-channel-output)")
+    o.add("noise-channel", 0, "Channel of the noise file (without multi-channel-output)")
+    o.add("impulse-response", "", "Impulse response for reverberating the input: a wave file or a piped command")
+    o.add("additive-signals", "", "Comma separated list of additive signals: wave files or piped commands")
+    o.add("snrs", "", "Comma separated list of SNRs(dB), to which the additive signals are scaled")
+    o.add("start-times", "", "Comma separated list of the times in the input at which the additive signals begin;"
+          " beyond its end they are ignored")  # fmt: skip
+    o.add("normalize-output", True, "If true, then after reverberating and possibly adding noise, scale so that the"
+          " signal energy is the same as the original input signal")  # fmt: skip
+    o.add("duration", 0.0, "If nonzero, the duration (secs) of the output signal: the first of a longer input, and a"
+          " shorter one repeated")  # fmt: skip
+    o.add("volume", 0.0, "If nonzero, a scaling factor that is applied after reverberating and possibly adding noise;"
+          " then --normalize-output does nothing")  # fmt: skip
     return o
 
 

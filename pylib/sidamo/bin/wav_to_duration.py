@@ -17,7 +17,9 @@ def main(argv=None) -> int:
     from sidamo.io.tables import Writer
 
     parser = Options(USAGE)
-    parser.add("read-entire-file", False, "If true, regardless of wav header info, wav-to-duration will read the whole file")
+    parser.add(
+        "read-entire-file", False, "If true, regardless of wav header info, wav-to-duration will read the whole file"
+    )
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
     durations = []
     with Writer(wspecifier, "float") as out:

@@ -48,7 +48,7 @@ def accumulate(stats: np.ndarray, feats: np.ndarray, weights: np.ndarray | None 
 
 
 def fake_stats(stats: np.ndarray, dims) -> np.ndarray:
-    """A copy in which the given dimensions have mean 0 and variance 1. Raises DataError for a dimension out of range."""
+    """A copy in which the given dimensions have mean 0 and variance 1. Raises DataError for one out of range."""
     stats = stats.copy()
     for dim in dims:
         if not 0 <= dim < stats.shape[1] - 1:

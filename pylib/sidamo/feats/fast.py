@@ -1,7 +1,7 @@
 """Mel energies at speed: the same numbers as spectral.py, to rounding, by compiled kernels (kernels.py) for large jobs.
 
-spectral.py is the readable reference. Here LANES frames are worked on side by side, from the signal to the mel energies,
-without leaving the cache; the logarithm is numpy's, which is as fast as can be.
+spectral.py is the readable reference. Here LANES frames are worked on side by side, from the signal to the mel
+energies, without leaving the cache; the logarithm is numpy's, which is as fast as can be.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ FASTMATH = {"frame_means"}  # whose sums may be made in any order
 
 
 def frame_means(signal, shift, size, mean):
-    """Mean of each frame, shape (LANES,), summed in double: exact for equal samples, so that DC becomes exact silence."""
+    """Mean of each frame, shape (LANES,), summed in double: exact for equal samples, so DC becomes exact silence."""
     for f in range(LANES):
         frame = signal[f * shift : f * shift + size]
         total = 0.0
@@ -70,7 +70,8 @@ def window_lanes(turned, mean, want_energy, preemphasis, window, frames, even, o
 
 
 def fourier_lanes(re, im, twiddles):
-    """Complex Fourier transforms of all lanes, in place, of length n, a power of two; the output order is `digit_reversal`.
+    """Complex Fourier transforms of all lanes, in place, of length n, a power of two; the output order is
+    `digit_reversal`.
 
     Radix 4, decimation in frequency, and a last radix 2 where n is no power of 4.
 

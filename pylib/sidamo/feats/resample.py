@@ -48,7 +48,7 @@ class Resampler:
         self.weights = weights.astype(np.float32)  # (unit_out, width)
 
     def num_outputs(self, num_samples: int, flush: bool = True) -> int:
-        """Output samples that `num_samples` inputs determine; without `flush` only those that no further input moves."""
+        """Output samples of `num_samples` inputs; without `flush` only those that no further input moves."""
         common = self.rate_in * self.unit_out  # the least common multiple of the rates, ticks per second
         ticks = num_samples * self.unit_out
         if not flush:
@@ -56,7 +56,7 @@ class Resampler:
         return max(0, -(-ticks // self.unit_in))
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """Resample a whole signal, shape (num_samples,) to (num_outputs,), float32; zeros are assumed beyond its ends."""
+        """Resample a whole signal, (num_samples,) to (num_outputs,), float32, with zeros beyond its ends."""
         total = self.num_outputs(len(wave))
         before = max(0, -int(self.first.min()))
         units = -(-total // self.unit_out)

@@ -107,8 +107,8 @@ def first_sample(frame: int, opts: FrameOptions) -> int:
 class DitheredWave:
     """A waveform with noise on it, made where it is asked for: `dithered[begin:end]` is float32.
 
-    Kaldi draws anew for every frame; here the noise belongs to the sample, so that overlapping frames share it, as if the
-    recording had it. It depends on the seed and the name alone, not on the order or the split of the list.
+    Kaldi draws anew for every frame; here the noise belongs to the sample, so that overlapping frames share it, as if
+    the recording had it. It depends on the seed and the name alone, not on the order or the split of the list.
 
     Parameters
     ----------
@@ -158,8 +158,8 @@ def dithered(wave: np.ndarray, opts: FrameOptions, seed: int = 0, name: str = ""
 def frame_samples(wave, opts: FrameOptions, first: int, last: int) -> np.ndarray:
     """The samples that frames first..last-1 cover, a view where they lie inside the file.
 
-    Where frames overhang (edges not snipped) the signal is reflected: sample -1 is sample 0, sample n is sample n-1, again
-    and again for files shorter than the overhang.
+    Where frames overhang (edges not snipped) the signal is reflected: sample -1 is sample 0, sample n is sample n-1,
+    again and again for files shorter than the overhang.
     """
     begin, end = first_sample(first, opts), first_sample(last - 1, opts) + opts.window_size
     if begin >= 0 and end <= len(wave):

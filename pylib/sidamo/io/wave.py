@@ -4,10 +4,10 @@ RIFF and RIFX with 8, 16, 24, 32-bit integers or 32, 64-bit floats are parsed he
 container or coding (FLAC, OGG, MP3, AIFF, A-law, RF64, ...) goes to soundfile, imported only then.
 Samples keep the int16 scale of Kaldi: full scale is 32768, not 1.
 
-Rules taken from Kaldi (src/feat/wave-reader.cc, as its binary behaves on the golden headers): a size of 0, 0xFFFFFFFF or
-0x7FFFF000 means "until the end of the stream"; data shorter than promised is read with a warning; a data chunk that is
-no whole number of samples loses its last bytes. Where Kaldi gives up although the audio can be read (wrong byte rate or
-block alignment, a pad byte after an odd chunk, other sample formats), it is read here, damage with a warning.
+Rules taken from Kaldi (src/feat/wave-reader.cc, as its binary behaves on the golden headers): a size of 0, 0xFFFFFFFF
+or 0x7FFFF000 means "until the end of the stream"; data shorter than promised is read with a warning; a data chunk that
+is no whole number of samples loses its last bytes. Where Kaldi gives up although the audio can be read (wrong byte
+rate or block alignment, a pad byte after an odd chunk, other sample formats), it is read, damage with a warning.
 """
 
 import io
@@ -22,9 +22,11 @@ from sidamo.io.log import warn
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 STREAM_SIZES = (0, 0xFFFFFFFF, 0x7FFFF000)  # data sizes that writers to a pipe put down before they know better
+DECODE_BLOCK = 1 << 20  # samples that soundfile decodes at a time
 BLOCK = 1 << 20  # bytes read at a time from a stream of unknown length
 LONG_BYTES = 64 << 20  # half an hour at 16 kHz: longer files are read piece by piece
 FLOAT_PEAK_LIMIT = 32.0  # 30 dB over full scale: such a float file holds int16-scale numbers
+FLOAT_ABSURD = 1e6  # 30 dB over full scale in int16 scale: such a float file is damaged
 
 
 class Wave:
@@ -174,7 +176,8 @@ def read_wave(source, name: str = "wave") -> Wave:
 def read_stream(stream, name: str = "wave", in_archive: bool = False) -> Wave:
     """As read_wave, from a stream as it stands, and not past the samples where their number is known.
 
-    With `in_archive` further objects follow, so only RIFF waves can be read. The errors do not say where: the caller does.
+    With `in_archive` further objects follow, so only RIFF waves can be read. The errors do not say where: the caller
+    does.
     """
     magic = stream.read(4)
     if magic not in (b"RIFF", b"RIFX"):
@@ -197,8 +200,8 @@ def _is_long_file(stream, header) -> bool:
     try:
         size = os.fstat(stream.raw.fileno())
         return (
-            header.format == PCM and not header.big_endian and isinstance(stream.raw.name, str) and size.st_size - stream.tell() > LONG_BYTES
-            and stat.S_ISREG(size.st_mode)
+            header.format == PCM and not header.big_endian and isinstance(stream.raw.name, str) and size.st_size -
+            stream.tell() > LONG_BYTES and stat.S_ISREG(size.st_mode)
         )  # fmt: skip
     except (AttributeError, OSError, ValueError):  # a pipe, gzip, bytes in memory
         return False
@@ -369,6 +372,8 @@ def _scale_floats(values: np.ndarray, name: str) -> np.ndarray:
     if not np.isfinite(peak):
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
         raise DataError(f"sample {bad} of the float wave is {values[bad]}")
+    if peak > FLOAT_ABSURD:
+        raise DataError(f"float samples reach {peak:g} where full scale is 1: the file is damaged")
     if peak > FLOAT_PEAK_LIMIT:
         warn(f"{name}: float samples reach {peak:g} where full scale is 1; they are taken as int16-scale values")
         return values
@@ -384,14 +389,19 @@ def _read_with_soundfile(stream, already: bytes) -> Wave:
     import soundfile
 
     try:
-        values, rate = soundfile.read(io.BytesIO(already + rest), dtype="float32", always_2d=True)
-    except (RuntimeError, TypeError, ValueError) as error:
+        # Block by block: a damaged header may promise terabytes.
+        with soundfile.SoundFile(io.BytesIO(already + rest)) as file:
+            rate, blocks = file.samplerate, []
+            while not blocks or len(blocks[-1]) == DECODE_BLOCK:
+                blocks.append(file.read(DECODE_BLOCK, dtype="float32", always_2d=True))
+    except (RuntimeError, TypeError, ValueError, MemoryError) as error:
         raise DataError(f"not audio: it begins {(already + rest)[:12]!r}, which is neither RIFF nor a format that"
                         f" soundfile reads ({error})") from None  # fmt: skip
+    values = np.concatenate(blocks)
     if len(values) == 0:
         raise DataError("empty file: a header without samples")
-    if not np.isfinite(values).all():
-        raise DataError("the audio holds samples that are not finite")
+    if not np.isfinite(values).all() or np.abs(values).max() > FLOAT_PEAK_LIMIT:
+        raise DataError("the audio holds samples that are not finite, or far beyond full scale: the file is damaged")
     return Wave(float(rate), (values * np.float32(32768.0)).T)
 
 
@@ -406,7 +416,7 @@ def wave_header(num_channels: int, num_samples: int, rate: float) -> bytes:
 
 
 def to_int16(samples: np.ndarray, name: str = "wave") -> np.ndarray:
-    """Float samples in int16 scale to int16, towards zero as Kaldi does; what does not fit is clipped with a warning."""
+    """Float samples in int16 scale to int16, towards zero as in Kaldi; what does not fit is clipped with a warning."""
     if samples.dtype == np.int16:
         return samples
     clipped = int(np.count_nonzero((samples >= 32768.0) | (samples <= -32769.0)))
