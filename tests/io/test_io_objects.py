@@ -202,6 +202,7 @@ def test_bad_text(kind, text, message):
     [
         ("matrix", np.ones(3), "expected a matrix, found an array of shape"),
         ("vector", np.ones((2, 2)), "expected a vector, found an array of shape"),
+        ("int", 2**31, "does not fit into 32 bits"), ("int", 1.5, "expected a list of integers"),
         ("int_vector", [1.5], "expected a list of integers"), ("int_vector", [2**31], "does not fit into 32 bits"),
         ("token", "a b", "word without white space"), ("token_vector", [""], "word without white space"),
     ],

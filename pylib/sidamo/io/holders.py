@@ -144,7 +144,8 @@ class IntHolder(Holder):
         return _matrix.read_int32(stream) if _matrix.read_marker(stream) else _parse_int(_read_word(stream, "integer"))
 
     def encode(self, value, binary):
-        return [b"\0B\4" + struct.pack("<i", value) if binary else f"{int(value)} \n".encode()]
+        number = int(_as_ints([value])[0])
+        return [b"\0B\4" + struct.pack("<i", number) if binary else f"{number} \n".encode()]
 
 
 class FloatHolder(Holder):

@@ -802,6 +802,8 @@ def _states_of_rows(rows, source, nextstate, finals) -> tuple[int, int]:
     highest = max([*source, *nextstate, *finals])
     if min([*source, *nextstate, *finals]) < 0:
         raise ValueError("negative state")
+    if highest > 10 * len(rows) + 100:  # damage must not make us allocate what it promises
+        raise ValueError(f"state {highest} in a lattice of {len(rows)} lines")
     return highest + 1, int(rows[0][0])
 
 

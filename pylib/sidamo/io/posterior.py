@@ -33,7 +33,10 @@ def read_posterior(stream) -> list[list[tuple[int, float]]]:
         if word == "[" and current is None:
             current = []
         elif word == "]" and current is not None and len(current) % 2 == 0:
-            bins.append([(int(i), float(p)) for i, p in zip(current[::2], current[1::2])])
+            try:
+                bins.append([(int(i), float(p)) for i, p in zip(current[::2], current[1::2])])
+            except ValueError as e:
+                raise DataError(f"bad posterior: expected [ id weight ... ]: {e}") from None
             current = None
         elif current is not None:
             current.append(word)
@@ -67,7 +70,11 @@ def read_float_pairs(stream) -> np.ndarray:
         return np.zeros((0, 2), np.float32)
     if any(len(pair) != 2 for pair in pairs):
         raise DataError("expected pairs of numbers with semicolons between them")
-    return np.array(pairs, np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(pairs, np.float64).astype(np.float32)
+    except ValueError as e:
+        raise DataError(f"expected pairs of numbers: {e}") from None
 
 
 def encode_float_pairs(pairs, binary: bool) -> list[bytes]:
