@@ -16,7 +16,8 @@ def main(argv=None) -> int:
 
     from sidamo.io.errors import DataError
     from sidamo.io.fst import read_fst, write_fst
-    from sidamo.lang.lexicon import add_self_loops, fields, read_lines
+    from sidamo.lang.lexicon import fields, read_lines
+    from sidamo.lang.lexicon_fst import add_self_loops
 
     lists = []
     for path in args[:2]:

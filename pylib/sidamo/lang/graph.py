@@ -132,11 +132,15 @@ def _refuse_pair(units, word, other, how, phone_ids, word_ids, name):
 
 
 def find_word_boundaries(lexicon: CsrFst) -> np.ndarray:
-    """(S,) bool: states from which words leave."""
+    """(S,) bool: states from which words leave, and those in which optional silence follows."""
     boundary = np.zeros(lexicon.num_states, bool)
     src = lexicon.arc_sources()
     boundary[src[(lexicon.olabel != 0) & (lexicon.nextstate != src)]] = True
     boundary[np.isfinite(lexicon.final)] = True
+    if lexicon.start >= 0:
+        first = lexicon.arcs_of(lexicon.start)
+        silent = (lexicon.ilabel[first] == 0) & (lexicon.olabel[first] == 0)
+        boundary[lexicon.nextstate[first][silent]] = True
     return boundary
 
 
@@ -151,8 +155,6 @@ def spell_words(lexicon: CsrFst, boundary: np.ndarray, max_length: int = 1000):
     is_boundary = boundary.tolist()
     done = set()
     for arc in starts.tolist():
-        if lexicon.nextstate[arc] == src[arc] and ilabel[arc] != 0 and lexicon.olabel[arc] == lexicon.olabel[arc]:
-            pass  # a word of one unit, or a loop of #0: both are spelled by their label
         word = int(lexicon.olabel[arc])
         units, state = [ilabel[arc]], nextstate[arc]
         while not is_boundary[state] and len(units) < max_length:

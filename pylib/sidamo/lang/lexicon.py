@@ -2,7 +2,7 @@
 
 Formats and rules: Kaldi utils/prepare_lang.sh, utils/add_lex_disambig.pl, utils/lang/make_lexicon_fst.py and
 make_lexicon_fst_silprob.py. Files are read as bytes and cut at ASCII white space only, so that any script (and any
-8-bit encoding) passes through unchanged.
+8-bit encoding) passes through unchanged. Standard library only: the scripts in utils/ use it without numpy.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from sidamo.io.errors import DataError
-from sidamo.io.fst import CsrFst, make_csr
 
 
 class Entry(NamedTuple):
@@ -135,11 +132,11 @@ def add_disambig(entries: list[Entry], first_allowed: int = 1) -> tuple[list[Ent
 class LexiconArcs(NamedTuple):
     """L as columns, in the order in which Kaldi's scripts print it; labels are symbols."""
 
-    src: np.ndarray
-    dst: np.ndarray
+    src: list[int]
+    dst: list[int]
     phone: list[str]
     word: list[str]
-    cost: np.ndarray  # float64
+    cost: list[float]
     final: list[tuple[int, float]]
 
 
@@ -238,48 +235,7 @@ def _cost(probability: float, name: str) -> float:
 
 def _columns(rows, finals) -> LexiconArcs:
     src, dst, phone, word, cost = zip(*rows)
-    return LexiconArcs(np.array(src), np.array(dst), list(phone), list(word), np.array(cost), finals)
-
-
-def lexicon_fst(arcs: LexiconArcs, phone_ids: dict[str, int], word_ids: dict[str, int]) -> CsrFst:
-    """Symbols -> labels; the arcs of a state in the order of `arcs`.
-
-    Raises
-    ------
-    DataError : a phone or word that is in no table.
-    """
-    try:
-        ilabel = [phone_ids[phone] for phone in arcs.phone]
-    except KeyError as error:
-        raise DataError(f"unit {error.args[0]!r} of the lexicon is not in the table of units") from None
-    try:
-        olabel = [word_ids[word] for word in arcs.word]
-    except KeyError as error:
-        raise DataError(f"word {error.args[0]!r} of the lexicon is not in the table of words") from None
-    num_states = int(max(arcs.src.max(), arcs.dst.max())) + 1
-    return make_csr(num_states, arcs.src, ilabel, olabel, arcs.cost, arcs.dst, dict(arcs.final))
-
-
-def add_self_loops(fst: CsrFst, ilabels, olabels) -> CsrFst:
-    """Kaldi's fstaddselfloops: pass the grammar's symbols (#0) through, on final states and before words.
-
-    A loop ilabel:olabel is added to each state that is final or has an arc with an output, after its other arcs.
-    """
-    has_output = np.zeros(fst.num_states, dtype=bool)
-    src = fst.arc_sources()
-    has_output[src[fst.olabel != 0]] = True
-    states = np.flatnonzero(np.isfinite(fst.final) | has_output)
-    loops, count = len(ilabels), len(states)
-    return make_csr(
-        fst.num_states,
-        np.concatenate([src, np.repeat(states, loops)]),
-        np.concatenate([fst.ilabel, np.tile(ilabels, count)]),
-        np.concatenate([fst.olabel, np.tile(olabels, count)]),
-        np.concatenate([fst.weight, np.zeros(loops * count)]),
-        np.concatenate([fst.nextstate, np.repeat(states, loops)]),
-        fst.final,
-        start=fst.start,
-    )
+    return LexiconArcs(list(src), list(dst), list(phone), list(word), list(cost), finals)
 
 
 def read_table(path) -> dict[str, int]:

@@ -17,6 +17,7 @@ from sidamo.io.fst import arcsort, count_properties, write_fst
 from sidamo.lang import lexicon as lex
 from sidamo.lang.dict_dir import DictChecker, sorted_words
 from sidamo.lang.lexicon import EPS, Entry, fields, read_lines
+from sidamo.lang.lexicon_fst import add_self_loops, lexicon_fst
 from sidamo.lang.topology import TOPOLOGIES, token_fst
 
 MAX_CORRECT_UNITS = 2000  # the correct topology has V (V + 2) arcs: 4 million here
@@ -328,11 +329,11 @@ class LangBuilder:
 
             plain = insert_unk_model(plain, self.options.unk_fst, keep_marks=False)
             marked = insert_unk_model(marked, self.options.unk_fst, keep_marks=True)
-        fst = lex.lexicon_fst(plain, self.phone_ids, self.word_ids)
+        fst = lexicon_fst(plain, self.phone_ids, self.word_ids)
         _write_sorted(f"{self.lang}/L.fst", fst)
-        fst = lex.lexicon_fst(marked, self.phone_ids, self.word_ids)
+        fst = lexicon_fst(marked, self.phone_ids, self.word_ids)
         symbols = self.lists["wdisambig"]
-        fst = lex.add_self_loops(fst, [self.phone_ids[s] for s in symbols], [self.word_ids[s] for s in symbols])
+        fst = add_self_loops(fst, [self.phone_ids[s] for s in symbols], [self.word_ids[s] for s in symbols])
         _write_sorted(f"{self.lang}/L_disambig.fst", fst)
 
     def token_files(self) -> None:

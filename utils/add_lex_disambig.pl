@@ -1,0 +1,1 @@
+add_lex_disambig.py

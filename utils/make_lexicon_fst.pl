@@ -1,0 +1,1 @@
+make_lexicon_fst.py

@@ -1,0 +1,1 @@
+validate_dict_dir.py
