@@ -5,6 +5,7 @@ import math
 import random
 
 import numpy as np
+from sidamo.io.fst import make_csr, write_fst
 from sidamo.io.tables import Writer
 from sidamo.io.wave import Wave
 from sidamo.score.sweep import score_directory, settings
@@ -53,6 +54,16 @@ def curve(epochs=8):
         row = (e, 100 * e, 3 * 0.8**e, 3.2 * 0.82**e, 80 * 0.8**e, 90 * 0.8**e, 1e-3 / e, 2.5)
         rows.append("\t".join(f"{x:.6g}" for x in row))
     return "\n".join(rows) + "\n"
+
+
+def lang(folder):
+    """A lexicon with one word of one phone (names that HTML must escape), and a grammar that repeats it."""
+    write(folder / "phones.txt", "<eps> 0\na 1\n")
+    write(folder / "words.txt", "<eps> 0\n<b> 1\n& 2\n")
+    lexicon = make_csr(2, [0, 1], [1, 0], [1, 2], [0, 0], [1, 0], {0: 0.0})
+    grammar = make_csr(1, [0], [1], [1], [math.log(2)], [0], {0: 0.0})
+    write_fst(folder / "L.fst", lexicon)
+    write_fst(folder / "G.fst", grammar)
 
 
 def experiment(root, golden=None, num_utts=40, seed=1):

@@ -16,6 +16,7 @@ window.test = {
     return [box.x + box.width / 2, box.y + box.height / 2];
   },
   rows: () => [...document.querySelector("#errors table").tBodies[0].rows].map((row) => [...row.cells].map((c) => c.textContent)),
+  texts: (selector) => [...document.querySelectorAll(selector)].map((s) => [...s.querySelectorAll("text")].map((t) => t.textContent)),
   // Number of different bytes that are drawn on the first canvas.
   drawn() {
     const canvas = document.querySelector("canvas");

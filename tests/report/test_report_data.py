@@ -3,15 +3,17 @@
 import base64
 import itertools
 import json
+from xml.etree import ElementTree
 
 import fake
 import numpy as np
 import pytest
 from conftest import ROOT
 from sidamo.io.errors import DataError
+from sidamo.io.fst import make_csr
 from sidamo.io.lattice import CompactLattice, top_sort
 from sidamo.io.tables import SequentialReader
-from sidamo.report import lattice_view, page, results, sound
+from sidamo.report import graph_view, lattice_view, page, results, sound
 from sidamo.report.gather import ReportOptions, choose, commands, gather, token_names, view_posteriors
 from sidamo.report.timing import num_frames
 
@@ -143,6 +145,36 @@ def test_an_empty_directory_says_what_is_missing(tmp_path):
         gather(str(tmp_path / "nix"), ReportOptions())
     with pytest.raises(DataError, match="no such decode directory"):
         gather(str(tmp_path / "exp"), ReportOptions(decode="nix"))
+
+
+def token_graph(units):
+    """The correct CTC topology: state 0 after blank, state u after unit u."""
+    source, ilabel, olabel, target = [], [], [], []
+    for state in range(units + 1):
+        for unit in range(units + 1):
+            source.append(state)
+            ilabel.append(unit + 1)
+            olabel.append(unit if unit not in (0, state) else 0)
+            target.append(unit)
+    return make_csr(units + 1, source, ilabel, olabel, [0] * len(source), target, dict.fromkeys(range(units + 1), 0.0))
+
+
+def test_two_tokens_stand_for_all():
+    arcs, finals, start = graph_view.cut_tokens(token_graph(20), 2)
+    whole = graph_view.all_arcs(token_graph(2))
+    assert (sorted(arcs), finals, start) == (sorted(whole[0]), *whole[1:])
+
+
+def test_drawing_of_a_graph():
+    names = {1: "<blk>", 2: "a", 3: "b & c"}
+    text = graph_view.draw(*graph_view.all_arcs(token_graph(2)), names, {1: "a", 2: "b & c"})
+    root = ElementTree.fromstring(text)
+    said = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert said.count("0") == 2  # the start, and its copy on the right
+    assert sorted(set(said)) == ["0", "1", "2", "<blk>:ε", "a", "a:ε", "b & c", "b & c:ε"]
+    assert graph_view.label_of((0, 1, 2, 0, 1.5), names, {}) == "a:ε/1.50"
+    lines = graph_view._lines([str(i) for i in range(30)])
+    assert lines == ["0  1  2", "3  4  5", "6  7  8", "+ 21 more"]
 
 
 def test_jobs_of_an_array_are_one_row(tmp_path):

@@ -23,9 +23,8 @@ def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
     golden = SHARED / "golden"
     exp = fake.experiment(root, golden if golden.is_dir() else None)
-    drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="50" height="20"><text y="9">a</text></svg>'
-    fake.write(root / "drawings/T.svg", drawing)
-    data = gather(str(exp), ReportOptions(graphs=str(root / "drawings"), title="A <title> & more"))
+    fake.lang(root / "lang")
+    data = gather(str(exp), ReportOptions(lang=str(root / "lang"), title="A <title> & more"))
     write(str(exp / "report.html"), data)
     return exp / "report.html"
 
@@ -53,7 +52,8 @@ def test_every_panel_holds_content(opened):
     assert opened.run("document.title") == "A <title> & more" and opened.run("document.querySelector('h1').textContent")
     assert opened.run("document.querySelectorAll('#curves svg polyline').length") >= 5
     assert opened.run("document.querySelectorAll('#sweep td.best').length") == 2
-    assert opened.run("document.querySelector('#graphs svg text').textContent") == "a"
+    drawn = opened.run("test.texts('#graphs svg')")
+    assert [sorted(texts) for texts in drawn] == [["0", "0", "1", "a:<b>", "ε:&"], ["0", "<b>/0.69"]]
     assert "train-ctc --seed=1" in opened.run("document.querySelector('#made').textContent")
     assert opened.run("document.querySelectorAll('main section').length") == len(PANELS)
 

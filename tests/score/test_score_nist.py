@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+from conftest import ROOT
 from sidamo.io.errors import DataError
 from sidamo.score.nist import (
     TimedWord,
@@ -98,3 +99,43 @@ def test_sclite_reads_our_stm_and_ctm(tmp_path):
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     found = re.search(r"\| Sum +\| +(\d+) +(\d+) +\| +(\d+) +(\d+) +(\d+) +(\d+)", out)
     assert list(map(int, found.groups())) == [3, 6, 4, 1, 1, 0]
+
+
+CONVERT = ROOT / "utils/scoring/convert_nist.py"
+
+
+def convert(*arguments):
+    return subprocess.run([CONVERT, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8")
+
+
+def test_conversions(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    write(data / "text", ["anna-1 one two", "anna-2 ω", "bert-1"])
+    write(data / "utt2spk", ["anna-1 anna", "anna-2 anna", "bert-1 bert"])
+    write(data / "segments", ["anna-1 r1 0.0 2.0", "anna-2 r1 2.0 4.5", "bert-1 r2 0 1"])
+    trn = convert("text-to-trn", data / "text").stdout
+    assert trn == "one two (anna-1)\nω (anna-2)\n(bert-1)\n"
+    (tmp_path / "ref.trn").write_text(trn, encoding="utf-8")
+    assert convert("trn-to-text", tmp_path / "ref.trn").stdout == "anna-1 one two\nanna-2 ω\nbert-1\n"
+    stm = convert("data-to-stm", data).stdout.splitlines()
+    assert stm[1] == "r1 1 anna 2.000 4.500 ω"
+    write(tmp_path / "ctm", ["r1 1 0.1 0.5 one", "r1 A 2.5 0.5 ω 0.9", "r1 1 9.0 0.1 late"])
+    done = convert("ctm-to-text", data, tmp_path / "ctm")
+    assert done.stdout == "anna-1 one\nanna-2 ω\nbert-1\n" and "1 words of" in done.stderr
+    (data / "segments").unlink()
+    write(data / "utt2dur", ["anna-1 2.0", "anna-2 2.5", "bert-1 1"])
+    assert convert("data-to-stm", data).stdout.splitlines()[1] == "anna-2 1 anna 0.000 2.500 ω"
+    assert convert("text-to-trn", tmp_path / "nix").returncode == 1 and convert("no-such").returncode == 2
+
+
+def test_score_is_sclites_table(golden):
+    folder = golden / "score/sclite"
+    report = (folder / "utf8/out.raw").read_text()
+    lines = convert("score", folder / "ref.trn", folder / "hyp.trn").stdout.splitlines()
+    table = {line.split()[0]: line.split()[1:] for line in lines}
+    for speaker in ("abiayi", "en01", "kouarata", "martial", "zh01", "zh02"):  # x01 has the word with a semicolon
+        row = re.search(rf"\| {speaker} +\|(.*)\|", report).group(1).replace("|", " ").split()
+        assert table[speaker] == row
+    done = convert("score", folder / "ref.trn", folder / "missing.trn")
+    assert "lacks 2 utterances" in done.stderr

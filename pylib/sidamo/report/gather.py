@@ -16,16 +16,15 @@ import numpy as np
 
 from sidamo.io import log
 from sidamo.io.errors import DataError, SidamoError
-from sidamo.report import lattice_view, results, sound, timing
+from sidamo.report import graph_view, lattice_view, results, sound, timing
 
 PACKAGES = ("sidamo", "numpy", "torch", "pynini", "numba", "scipy", "kaldiio", "soundfile", "matplotlib")
 GRAPHS = {
-    "T": "Tokens: how frames spell a token; blanks in between, equal neighbours kept apart.",
-    "L": "Lexicon: how tokens spell words.",
-    "G": "Grammar: which words may follow each other.",
-    "LG": "Lexicon and grammar composed: token sequences of all sentences.",
-    "TLG": "All three composed: the graph that the decoder searches.",
+    "T": "Tokens: how frames spell a token. Blanks may stand in between, and must between two equal ones.",
+    "L": "Lexicon: how phones spell words. The dashed state is the one of that number on the left.",
+    "G": "Grammar: which words may follow each other, at which cost (minus the logarithm of the probability).",
 }
+TOKENS_SHOWN = "Drawn for two tokens; the whole has {} states and {} arcs."
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class ReportOptions:
     num_utts: int = field(default=12, metadata={"help": "Utterances to hear and see"})
     max_seconds: float = field(default=20.0, metadata={"help": "Longest utterance to hear, in seconds"})
     utts: str = field(default="", metadata={"help": "Utterances to hear, separated by blanks; empty: chosen by errors"})
-    graphs: str = field(default="", metadata={"help": "Folder with drawings T.svg, L.svg, G.svg; empty: none"})
+    lang: str = field(default="", metadata={"help": "Lang directories to draw, separated by blanks"})
+    max_states: int = field(default=60, metadata={"help": "Largest graph to draw"})
     ctm: str = field(default="", metadata={"help": "CTM with times of the words; empty: from lattices"})
     title: str = field(default="", metadata={"help": "Title; empty: the directory's name"})
     max_utts: int = field(default=20000, metadata={"help": "Utterances whose alignment is shown, per decode directory"})
@@ -74,9 +74,9 @@ def gather(exp: str, options: ReportOptions) -> dict:
     stages = results.read_table(os.path.join(os.path.dirname(os.path.abspath(exp)), "stage_times.tsv"))
     return {
         "exp": exp, "title": options.title or f"Report of {exp}", "made": time.strftime("%Y-%m-%d %H:%M"),
-        "systems": systems, "curve": curve, "listen": listen, "graphs": graphs(options.graphs), "stages": stages,
-        "commands": commands([exp, *(o.decode for o in origins)]), "versions": versions(), "texts": texts(exp),
-        "missing": missing,
+        "systems": systems, "curve": curve, "listen": listen, "graphs": graphs(origins, options, missing),
+        "stages": stages, "commands": commands([exp, *(o.decode for o in origins)]), "versions": versions(),
+        "texts": texts(exp), "missing": missing,
     }  # fmt: skip
 
 
@@ -297,14 +297,51 @@ def read_ctm(path: str) -> dict[str, list[dict]]:
     return out
 
 
-def graphs(folder: str) -> list[dict]:
-    """Drawings T.svg, L.svg, G.svg ... of a folder, in that order."""
-    out = []
-    for name, caption in GRAPHS.items():
-        text = "\n".join(results.read_lines(os.path.join(folder, f"{name}.svg"))) if folder else ""
-        if "<svg" in text:
-            out.append({"name": name, "caption": caption, "svg": text[text.index("<svg") :]})
+def lang_dirs(origins: list[Origin], wanted: str) -> list[str]:
+    """Lang directories: those asked for, else data/lang_<x> for each graph .../graph_<x>, else any with a grammar."""
+    if wanted.split():
+        return wanted.split()
+    named = [f"data/lang_{os.path.basename(o.graph).partition('graph_')[2]}" for o in origins]
+    found = [name for name in dict.fromkeys(named) if os.path.exists(f"{name}/G.fst")]
+    return found or sorted(os.path.dirname(path) for path in glob.glob("data/lang*/G.fst")) or ["data/lang"]
+
+
+def graphs(origins: list[Origin], options: ReportOptions, missing: dict) -> list[dict]:
+    """Drawings of T (two of its units), L and the grammars that are small enough."""
+    out, notes = [], []
+    langs = [name for name in lang_dirs(origins, options.lang) if os.path.isdir(name)]
+    for number, lang in enumerate(langs):
+        for name in ("T", "L", "G") if number == 0 else ("G",):
+            path = os.path.join(lang, f"{name}.fst")
+            if not os.path.exists(path):
+                continue
+            drawing, note = drawn(lang, name, options.max_states)
+            if drawing:
+                out.append({"name": f"{name} ({path})", "caption": f"{GRAPHS[name]} {note}".strip(), "svg": drawing})
+            else:
+                notes.append(note)
+    missing["graphs"] = " ".join(notes) or "No lang directory with T.fst, L.fst and G.fst was found (--lang)."
+    if out and notes:
+        out[-1]["after"] = " ".join(notes)
     return out
+
+
+def drawn(lang: str, name: str, max_states: int) -> tuple[str, str]:
+    """The drawing of <lang>/<name>.fst (empty where it is too large), and a remark."""
+    from sidamo.io.fst import read_fst
+
+    symbols = {"T": ("tokens", "phones"), "L": ("phones", "words"), "G": ("words", "words")}[name]
+    tables = []
+    for kind in symbols:
+        rows = (line.split() for line in results.read_lines(os.path.join(lang, f"{kind}.txt")))
+        tables.append({int(row[1]): row[0] for row in rows if len(row) == 2})
+    fst = read_fst(os.path.join(lang, f"{name}.fst"))
+    if name == "T":
+        note = TOKENS_SHOWN.format(fst.num_states, fst.num_arcs)
+        return graph_view.draw(*graph_view.cut_tokens(fst, 2), *tables), note
+    if fst.num_states > max_states:
+        return "", f"{lang}/{name}.fst has {fst.num_states} states, too many to be drawn (--max-states={max_states})."
+    return graph_view.draw(*graph_view.all_arcs(fst), *tables), ""
 
 
 def commands(folders: list[str]) -> list[dict]:

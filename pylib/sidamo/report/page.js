@@ -323,10 +323,10 @@
     if (!graphs.length) { section("graphs", "Graphs", "Which sequences are allowed?", missing(data.missing.graphs || "No graph is small enough to be drawn.")); return; }
     section("graphs", "Graphs", "How do frames spell tokens (T), tokens words (L), and which words may follow each other (G)?", graphs.map((g) => {
       const box = el("div", { class: "drawing", tabindex: 0, role: "region", "aria-label": `Graph ${g.name}` });
-      box.innerHTML = g.svg; // drawn by utils/draw_fst.sh; scripts in it would not run
+      box.innerHTML = g.svg; // drawn by sidamo.report.graph_view, which escapes all labels
       const picture = box.querySelector("svg");
       if (picture) { picture.setAttribute("role", "img"); picture.setAttribute("aria-label", `${g.name}: ${g.caption}`); }
-      return [el("h3", {}, g.name), el("p", { class: "quiet" }, g.caption), box];
+      return [el("h3", {}, g.name), el("p", { class: "quiet" }, g.caption), box, g.after ? el("p", { class: "quiet" }, g.after) : null];
     }).flat());
   }
 
