@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +45,8 @@ def run():
 
     def _run(command, cwd=ROOT, env=None, timeout=600, **kwargs):
         environment = dict(os.environ, **(env or {}))
+        # The tools of the environment that runs the tests come first, whether or not path.sh was sourced.
+        environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}"
         return subprocess.run(
             command, shell=isinstance(command, str), cwd=cwd, env=environment, timeout=timeout,
             capture_output=True, text=True, executable="/bin/bash" if isinstance(command, str) else None, **kwargs,
