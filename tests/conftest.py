@@ -44,9 +44,9 @@ def run():
     """run("steps/x.sh --nj 2", cwd=...) -> CompletedProcess with text output; never raises on a bad status."""
 
     def _run(command, cwd=ROOT, env=None, timeout=600, **kwargs):
-        environment = dict(os.environ, **(env or {}))
         # The tools of the environment that runs the tests come first, whether or not path.sh was sourced.
-        environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{environment.get('PATH', os.defpath)}"
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+        environment = dict(os.environ, PATH=path) | (env or {})
         return subprocess.run(
             command, shell=isinstance(command, str), cwd=cwd, env=environment, timeout=timeout,
             capture_output=True, text=True, executable="/bin/bash" if isinstance(command, str) else None, **kwargs,
