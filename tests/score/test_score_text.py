@@ -1,6 +1,7 @@
 """Transcripts: every irregularity is named and counted; words keep Kaldi's separators."""
 
 import pytest
+from conftest import ROOT
 from sidamo.io.errors import DataError
 from sidamo.score.text import characters, parse_transcripts, read_transcripts, write_lines
 
@@ -30,6 +31,21 @@ def test_many_are_counted_and_few_are_named():
     out = parse(*(f"u{i:02d}\n" for i in range(20)))
     assert out.complaints("reference")[0].startswith("hyp.txt: 20 utterances have an empty reference")
     assert out.complaints("reference")[0].endswith("u00 u01 u02 u03 u04 ...")
+
+
+def test_compute_wer_names_what_is_missing_or_extra(run, tmp_path):
+    (tmp_path / "ref").write_text("a x\nb y z\nc w\n")
+    (tmp_path / "hyp").write_text("a x\nc v\nd u\n")
+    command = f"source '{ROOT}/path.sh'; compute-wer --mode={{}} ark:ref ark:hyp"
+    done = run(command.format("all"), cwd=tmp_path)
+    assert done.stdout.startswith("%WER 75.00 [ 3 / 4, 0 ins, 2 del, 1 sub ] [PARTIAL]")
+    assert "1 utterance has no hypothesis (counted as deletions): b" in done.stderr
+    assert "1 hypothesis has no reference (not scored): d" in done.stderr
+    done = run(command.format("present"), cwd=tmp_path)
+    assert done.stdout.startswith("%WER 50.00 [ 1 / 2,") and "no hypothesis (not scored): b" in done.stderr
+    (tmp_path / "hyp").write_text("a x\nb y\na z\n")
+    done = run(command.format("present"), cwd=tmp_path)
+    assert done.returncode == 255 and "key a occurs twice" in done.stderr
 
 
 def test_bad_input():
