@@ -10,11 +10,11 @@ Example: utils/scoring/convert_nist.py text-to-trn data/test/text > ref.trn
          utils/scoring/convert_nist.py score ref.trn hyp.trn                 # as sclite -i spu_id -s -e utf-8 -o sum
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "pylib"))
+from sidamo.io import script  # noqa: E402
 from sidamo.io.errors import DataError, SidamoError  # noqa: E402
 from sidamo.score import nist  # noqa: E402
 from sidamo.score.significance import sclite_operations  # noqa: E402
@@ -78,7 +78,7 @@ def score(ref: str, hyp: str) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     commands = {
         "text-to-trn": ("text", lambda a: nist.trn_lines(read_transcripts(a.text).words)),
         "trn-to-text": ("trn", lambda a: (" ".join([u, *w]) for u, w in sorted(nist.read_trn(a.trn).items()))),

@@ -7,17 +7,17 @@ Example: utils/scoring/normalize_text.py --case lower --no-punctuation --map loc
          (in a recipe's local/wer_output_filter, so that local/score.sh applies it to references and hypotheses)
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "pylib"))
+from sidamo.io import script  # noqa: E402
 from sidamo.io.errors import SidamoError  # noqa: E402
 from sidamo.score.normalize import CASES, FORMS, NormalizeOptions, Normalizer  # noqa: E402
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("--unicode", default="NFC", choices=FORMS, help="Unicode form (default: NFC)")
     parser.add_argument("--case", default="keep", choices=CASES, help="letter case (default: keep)")
     parser.add_argument("--no-punctuation", action="store_true", help="remove punctuation, but not inside words")
