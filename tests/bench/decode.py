@@ -138,7 +138,8 @@ def skipping(make_search, matrices, rounds: int) -> None:
         median = statistics.median(t for t, _ in times)
         worse = np.array(times[0][1]) - np.array(base_times[0][1])
         print(f"    --blank-skip-thresh={threshold:<5} {base / median:5.2f} times as fast "
-              f"({frames / median:.0f} frames/s); best path dearer on {int((worse > 1e-3).sum())} of {len(worse)} utterances")  # fmt: skip
+              f"({frames / median:.0f} frames/s); "
+              f"best path dearer on {int((worse > 1e-3).sum())} of {len(worse)} utterances")  # fmt: skip
 
 
 def determinization(search, matrices) -> None:
@@ -232,7 +233,6 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     everything = prepare(args.folder)
     matrices, parts = everything[: args.utterances], args.parts.split(",")
-    frames = sum(map(len, matrices))
 
     from sidamo.decode.graph import load_graph
     from sidamo.decode.options import DecoderOptions, LatticeOptions
@@ -243,7 +243,8 @@ def main() -> None:
     lg = load_topology_graph(args.folder / "LG.fst", "correct", args.folder / "tokens.txt")
     peer = Peer(args.folder / "TLG.correct.fst")
     print(f"TLG {tlg.num_states} states, {tlg.num_arcs} arcs; LG {lg.graph.num_states} states, {lg.graph.num_arcs} "
-          f"arcs; {len(matrices)} utterances, {frames} frames, max-active {MAX_ACTIVE}, {args.rounds} rounds")  # fmt: skip
+          f"arcs; {len(matrices)} utterances, {sum(map(len, matrices))} frames, max-active {MAX_ACTIVE}, "
+          f"{args.rounds} rounds")  # fmt: skip
     kinds = (("any TLG", Search, tlg), ("LG, topology inside", TopologySearch, lg))
     for beam in map(float, args.beams.split(",")):
         options = DecoderOptions(beam=beam, max_active=MAX_ACTIVE)

@@ -1,8 +1,8 @@
 """A large decoding graph and log-likelihoods to search it with, made from a seed: for benchmarks only.
 
 A lexicon of random, distinct pronunciations; a trigram grammar whose words follow Zipf's law; LG built directly (one
-prefix tree of pronunciations for each grammar state, weights pushed towards the root, tails of words shared), and TLG by
-pairing LG's states with the last frame's token. Log-likelihoods are of sentences drawn from the grammar, with peaks,
+prefix tree of pronunciations for each grammar state, weights pushed towards the root, tails of words shared), and TLG
+by pairing LG's states with the last frame's token. Log-likelihoods are of sentences drawn from the grammar, with peaks,
 blanks and confusions as a CTC network has them.
 
 Example: python tests/bench/large_graph.py --words 120000 --bigrams 725000 --trigrams 500000 /some/folder
@@ -15,7 +15,6 @@ import pathlib
 
 import numba
 import numpy as np
-
 from sidamo.io.fst import make_csr, write_fst
 
 NUM_PHONES = 39
@@ -71,7 +70,8 @@ def make_grammar(num_words: int, num_bigrams: int, num_trigrams: int, rng):
     third_target = default_target[third].copy()
     position = np.searchsorted(pairs, third_pairs).clip(max=len(pairs) - 1)
     exists = pairs[position] == third_pairs
-    third_target[exists] = np.where(trigram_state[position[exists]] > 0, trigram_state[position[exists]], third_target[exists])
+    longer = trigram_state[position]
+    third_target = np.where(exists & (longer > 0), longer, third_target)
     pair_target = np.where(trigram_state > 0, trigram_state, default_target[second])
     state = np.concatenate([np.zeros(num_words, np.int64), bigram_state[first], trigram_state[base]])
     word = np.concatenate([np.arange(num_words), second, third])
@@ -134,7 +134,8 @@ def build_lg(lexicon, offsets, word, cost, target, back_target, back_cost, tail_
                 source[arcs], ilabel[arcs], weight[arcs] = state, phone + 2, best - held
                 if end - lo > 1:
                     olabel[arcs], nextstate[arcs] = 0, fresh
-                    stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3], pushed[top] = lo, end, depth + 1, fresh, best
+                    stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = lo, end, depth + 1, fresh
+                    pushed[top] = best
                     top += 1
                     fresh += 1
                     arcs += 1
@@ -183,15 +184,20 @@ def make_lg(num_words=120_000, num_bigrams=725_000, num_trigrams=500_000, seed=1
     return connect(fst), lexicon, grammar
 
 
+def arcs_of(offsets, states):
+    """(arcs of these states one after the other, number of each state's)."""
+    counts = offsets[states + 1] - offsets[states]
+    before = np.cumsum(counts) - counts
+    return np.repeat(offsets[states] - before, counts) + np.arange(counts.sum()), counts
+
+
 def connect(fst):
     """States that the start reaches (the unused tails are dropped)."""
     reached = np.zeros(fst.num_states, bool)
     front = np.array([fst.start])
     while len(front):
         reached[front] = True
-        counts = np.diff(fst.offsets)[front]
-        arcs = np.repeat(fst.offsets[front] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
-        front = np.unique(fst.nextstate[arcs])
+        front = np.unique(fst.nextstate[arcs_of(fst.offsets, front)[0]])
         front = front[~reached[front]]
     number = np.cumsum(reached) - 1
     source = fst.arc_sources()
@@ -218,8 +224,7 @@ def compose_topology(lg, strict: bool):
         front = pairs
         while len(front):
             state = front // 64
-            counts = eps_offsets[state + 1] - eps_offsets[state]
-            index = np.repeat(eps_offsets[state] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+            index, counts = arcs_of(eps_offsets, state)
             new = np.unique(eps_target[order][index] * 64 + np.repeat(front % 64, counts))
             front = np.setdiff1d(new, pairs, assume_unique=True)
             pairs = np.union1d(pairs, front)
@@ -242,8 +247,7 @@ def compose_topology(lg, strict: bool):
     final[:base] = lg.final
     if strict:
         parts.append((own, np.ones(len(pairs)), zeros, zeros, pair_state))
-        counts = np.diff(lg.offsets)[pair_state]
-        arcs = np.repeat(lg.offsets[pair_state] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+        arcs, counts = arcs_of(lg.offsets, pair_state)
         last, who = np.repeat(pair_label, counts), np.repeat(own, counts)
         keep = lg.ilabel[arcs] != last
         arcs, last, who = arcs[keep], last[keep], who[keep]
@@ -258,7 +262,7 @@ def compose_topology(lg, strict: bool):
 
 
 def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=4.0):
-    """List of (T, V) float32 log posteriors of sentences drawn from the grammar, and the sentences (word ids from 1)."""
+    """List of (T, V) float32 log posteriors of sentences drawn from the grammar, and the sentences (ids from 1)."""
     rng = np.random.default_rng(seed)
     offsets, word, cost, target, back_target, _ = grammar
     matrices, sentences = [], []
@@ -310,7 +314,8 @@ def main():
         print(f"TLG {name}: {tlg.num_states} states, {tlg.num_arcs} arcs")
     matrices, _ = make_loglikes(lexicon, grammar)
     np.savez(args.folder / "loglikes.npz", *matrices)
-    print(f"LG: {lg.num_states} states, {lg.num_arcs} arcs; {len(matrices)} utterances, {sum(map(len, matrices))} frames")
+    print(f"LG: {lg.num_states} states, {lg.num_arcs} arcs; {len(matrices)} utterances, "
+          f"{sum(map(len, matrices))} frames")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sidamo.io.errors import DataError, OptionError
+
 
 @dataclass(frozen=True, eq=False)
 class HotWords:
@@ -51,6 +53,45 @@ class HotWords:
 NO_HOT_WORDS = HotWords(
     np.zeros(1, np.int32), np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
 )
+
+
+def read_hot_words(path: str, words) -> HotWords:
+    """Read a file of phrases: each line a boost (natural log, for each word) and the words; # begins a comment.
+
+    Parameters
+    ----------
+    words : SymbolTable of the graph
+
+    Raises
+    ------
+    DataError : no words.txt, a boost that is no number, a phrase without words, or a word that the graph does not know
+    """
+    if words is None:
+        raise OptionError("--hot-words needs --word-symbol-table=<graph-dir>/words.txt")
+    phrases = []
+    with open(path, encoding="utf-8") as stream:
+        for number, line in enumerate(stream, 1):
+            fields = line.split("#", 1)[0].split()
+            if not fields:
+                continue
+            try:
+                boost = float(fields[0])
+            except ValueError:
+                raise DataError(
+                    f"{fields[0]!r} where a boost should be", file=path, line=number,
+                    mend='write lines such as "4.0 new york"',
+                ) from None  # fmt: skip
+            if not 0 < boost < 1000 or len(fields) == 1:
+                raise DataError(f"expected a boost above 0 and at least one word, found {line.strip()!r}", file=path,
+                                line=number)  # fmt: skip
+            unknown = [w for w in fields[1:] if w not in words]
+            if unknown:
+                raise DataError(
+                    f"the graph has no word {unknown[0]!r}", file=path, line=number,
+                    mend="add it to the lexicon and make the graph again, or leave the phrase out",
+                )  # fmt: skip
+            phrases.append(([words[w] for w in fields[1:]], boost))
+    return make_hot_words(phrases, 1 + max(number for _, number in words))
 
 
 def make_hot_words(phrases, num_words: int) -> HotWords:

@@ -491,6 +491,35 @@ def trace_back(prev, arc, token, out):
 
 
 @numba.njit(**JIT)
+def common_ancestor(prev, tokens, seen):
+    """The last token from which all of the given ones descend, -1 if there is none.
+
+    seen : int32, as long as prev, zeros; left with marks. Walks all paths back to where they meet.
+    """
+    if len(tokens) == 0:
+        return -1
+    for k in range(len(tokens)):
+        j = tokens[k]
+        if seen[j] == 0:
+            while j >= 0 and seen[j] == 0:
+                seen[j] = 1
+                j = prev[j]
+            if j >= 0:
+                seen[j] = 2  # two paths meet here
+        else:
+            seen[j] = 2  # it lies on a path that was walked already
+    # On any one of the paths: the meeting place that is nearest to the start.
+    ancestor, j = np.int64(-1), np.int64(tokens[0])
+    if len(tokens) == 1:
+        return j
+    while j >= 0:
+        if seen[j] == 2:
+            ancestor = j
+        j = prev[j]
+    return ancestor
+
+
+@numba.njit(**JIT)
 def compact(key, cost, prev, arc, begin, end, renumbered):
     """Drop the tokens from which no token of the frame [begin, end) descends; returns how many are left.
 

@@ -262,6 +262,14 @@ class Search:
             num_frames=len(labels),
         )
 
+    def certain_words(self) -> np.ndarray:
+        """Words that the paths of all living tokens begin with: no later frame can change them."""
+        index = self.frontier()[0].astype(np.int32)
+        seen = np.zeros(int(self._position[self._kernel.END]), np.int32)
+        ancestor = int(self._kernel.common_ancestor(self._prev, index, seen))
+        words = self.graph.arcs[self._arcs_to(ancestor) if ancestor >= 0 else [], OLABEL]
+        return words[words != 0]
+
     def _arcs_to(self, token: int) -> np.ndarray:
         begin = self._kernel.trace_back(self._prev, self._arc, token, self._path)
         while begin < 0:
@@ -301,7 +309,8 @@ class Search:
         graph_cost = self.graph.weights[arc, WEIGHT].astype(np.float64)
         ilabel, olabel = self.graph.arcs[arc, ILABEL], self.graph.arcs[arc, OLABEL]
         if contexts > 1:
-            graph_cost += self.hot.cost[self._key[source] % contexts, self.hot.class_of(olabel)]
+            earned = self.hot.cost[self._key[source] % contexts, self.hot.class_of(olabel)]
+            graph_cost += np.where(olabel > 0, earned, 0)
         emits = ilabel != 0
         acoustic_cost = np.zeros(links)
         acoustic_cost[emits] = -acoustic_scale * self._loglikes_at(frame[emits] - 1, ilabel[emits]).astype(np.float64)

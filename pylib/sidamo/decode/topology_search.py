@@ -288,6 +288,25 @@ class TopologySearch:
             num_frames=len(labels),
         )
 
+    def certain_words(self) -> np.ndarray:
+        """Words that the paths of all living tokens begin with: no later frame can change them."""
+        from sidamo.decode.kernel import common_ancestor
+
+        k, row = self._kernel, self._position[self._kernel.ROW]
+        hubs, units = int(self._position[k.HUBS]), int(self._position[k.UNITS])
+        second = self._hub_pointer[row, 1, :hubs][np.isfinite(self._hub_cost[row, 1, :hubs])]
+        pointers = np.concatenate([self._hub_pointer[row, 0, :hubs], second, self._unit_pointer[row, :units]])
+        prev, arc, _ = self._pointers
+        if len(pointers) == 0 or pointers.min() < 0:
+            return np.zeros(0, np.int32)
+        seen = np.zeros(int(self._position[k.POINTERS]), np.int32)
+        pointer, words = int(common_ancestor(prev, np.unique(pointers), seen)), []
+        while pointer >= 0:
+            words.append(self.graph.graph.arcs[arc[pointer], OLABEL])
+            pointer = int(prev[pointer])
+        words = np.array(words[::-1], np.int32)
+        return words[words != 0]
+
     def _alignment(self, units: np.ndarray, begins: np.ndarray) -> np.ndarray:
         """Label of each frame, given the tokens and the frames at which they begin.
 
