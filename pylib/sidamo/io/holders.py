@@ -13,9 +13,10 @@ from sidamo.io import matrix as _matrix
 from sidamo.io.errors import DataError
 from sidamo.io.streams import check_size, read_exactly
 
-_INT = re.compile(rb"[+-]?\d+")
-_FLOAT = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WHITE = re.compile(r"[ \t\n\r\f\v]")
+# Patterns are compiled where they are used: most runs of a tool use none.
+_INT = rb"[+-]?\d+"
+_FLOAT = rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_WHITE = frozenset(" \t\n\r\f\v")
 _INT_CHARACTERS = b"+-0123456789 \t\n\r\f\v"
 _RANGE_OVERSHOOT = 3  # rows; Kaldi: 2 for edge effects and 1 for rounding
 
@@ -121,7 +122,7 @@ def _read_word(stream, what) -> bytes:
 
 
 def _parse_int(word: bytes) -> int:
-    if not _INT.fullmatch(word) or not -(2**31) <= int(word) < 2**31:
+    if not re.fullmatch(_INT, word) or not -(2**31) <= int(word) < 2**31:
         raise DataError(f"expected a 32-bit integer, found {word.decode('utf-8', 'replace')!r}")
     return int(word)
 
@@ -154,7 +155,7 @@ class FloatHolder(Holder):
     def read(self, stream):
         if not _matrix.read_marker(stream):
             word = _read_word(stream, "number")
-            if not _FLOAT.fullmatch(word):
+            if not re.fullmatch(_FLOAT, word):
                 raise DataError(f"expected a number, found {word.decode('utf-8', 'replace')!r}")
             return float(word)
         size = read_exactly(stream, 1)[0]
@@ -309,7 +310,7 @@ class TokenVectorHolder(Holder):
 
 def check_token(word: str) -> str:
     """The word itself; raises DataError unless it is a text without white space (as Kaldi's keys and tokens are)."""
-    if not isinstance(word, str) or not word or _WHITE.search(word):
+    if not isinstance(word, str) or not word or not _WHITE.isdisjoint(word):
         raise DataError(f"expected a word without white space, found {word!r}")
     return word
 

@@ -17,10 +17,10 @@ from sidamo.io.streams import CHUNK, check_size, read_exactly
 _DTYPES = {"FM": np.dtype("<f4"), "DM": np.dtype("<f8"), "FV": np.dtype("<f4"), "DV": np.dtype("<f8")}
 _SPECIAL = {b"inf": np.inf, b"infinity": np.inf, b"nan": np.nan}
 _FLOAT_MAX = 3.4028235677973366e38  # what rounds to less than infinity is below this
-_RUN = re.compile(rb"-?\d*\.?\d*([eE][+-]?\d*)?")  # as far as C++ reads a number
-_RXFILENAME = re.compile(rb"\S+:\d+(\[.*\])?|\S*/\S+\.\w+")
-_WORD = re.compile(rb"\S+")
-_BAD_START = re.compile(rb"(?:^|[\s;])[+.]")
+# Patterns are compiled where they are used, which is in text only.
+_RUN = rb"-?\d*\.?\d*([eE][+-]?\d*)?"  # as far as C++ reads a number
+_RXFILENAME = rb"\S+:\d+(\[.*\])?|\S*/\S+\.\w+"
+_BAD_START = rb"(?:^|[\s;])[+.]"
 
 
 def read_marker(stream) -> bool:
@@ -123,7 +123,7 @@ def _read_text(stream, matrix: bool) -> np.ndarray:
     if token == b"[]":
         return np.zeros((0, 0) if matrix else 0, np.float32)
     if token != b"[":
-        mend = "this looks like an scp file: write scp: instead of ark:" if _RXFILENAME.fullmatch(token) else None
+        mend = "this looks like an scp file: write scp: instead of ark:" if re.fullmatch(_RXFILENAME, token) else None
         raise DataError(f'Expected "[", got "{token[:20].decode("utf-8", "replace")}"', mend=mend)
     body = _read_until(stream, b"]")
     if stream.peek(1)[:1] == b"\r":
@@ -157,7 +157,7 @@ def _text_token(stream) -> bytes:
 
 def _split_numbers(body, matrix):
     """Rows of floats where all are plain numbers between white space, which is nearly always; else None."""
-    if body.translate(None, b"0123456789.eE+-; \t\r\n\f\v") or _BAD_START.search(body):
+    if body.translate(None, b"0123456789.eE+-; \t\r\n\f\v") or re.search(_BAD_START, body):
         return None
     lines = body.replace(b";", b"\n").split(b"\n") if matrix else [body]
     try:
@@ -174,12 +174,13 @@ def _scan_numbers(body, matrix):
     A number begins with a digit or `-` and goes as far as it can; `inf`, `infinity` and `nan` are taken in any case
     where white space follows; there is no `-inf`, no leading `+` or `.`, no number that overflows a float.
     """
+    match_number, match_word = re.compile(_RUN).match, re.compile(rb"\S+").match
     rows, position, specials = [[]], 0, 0
     while position < len(body):
         char = body[position : position + 1]
         if char in b"0123456789-":
-            word = _RUN.match(body, position).group()
-            rows[-1].append(_to_float(word, _WORD.match(body, position).group()))
+            word = match_number(body, position).group()
+            rows[-1].append(_to_float(word, match_word(body, position).group()))
             position += len(word)
             if not matrix and not body[position : position + 1].isspace() and position < len(body):
                 raise DataError(f"Expected whitespace after number {word.decode()}")
@@ -189,7 +190,7 @@ def _scan_numbers(body, matrix):
         elif char.isspace():
             position += 1
         else:
-            word = _WORD.match(body, position).group()
+            word = match_word(body, position).group()
             position += len(word)
             if word.lower() not in _SPECIAL or position == len(body):
                 raise DataError(f"Expecting numeric data, got {word[:20].decode('utf-8', 'replace')}")

@@ -11,8 +11,8 @@ import sys
 from sidamo.io import log
 from sidamo.io.errors import OptionError, UsageError
 
-_INT = re.compile(r"\s*[+-]?\d+\s*")
-_FLOAT = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.IGNORECASE)
+_INT = r"\s*[+-]?\d+\s*"
+_FLOAT = r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity|nan)\s*"
 _TRUE, _FALSE = ("true", "t", "1", ""), ("false", "f", "0")
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9\[\]~#^_\-+=:.,/]+")
 
@@ -73,11 +73,11 @@ def convert(name: str, text: str, kind: type, has_value: bool = True):
             return False
         raise OptionError(f"Invalid format for boolean argument [expected true or false]: {text} (option --{name})")
     if kind is int:
-        if not _INT.fullmatch(text) or not -(2**31) <= int(text) < 2**32:
+        if not re.fullmatch(_INT, text) or not -(2**31) <= int(text) < 2**32:
             raise OptionError(f'Invalid integer option "{text}" (option --{name}; write --{name}=N)')
         return int(text)
     if kind is float:
-        if not _FLOAT.fullmatch(text):
+        if not re.fullmatch(_FLOAT, text, re.IGNORECASE):
             raise OptionError(f'Invalid floating-point option "{text}" (option --{name}; write --{name}=X)')
         return float(text)
     if not has_value:

@@ -35,14 +35,14 @@ __all__ = [
 
 _KEY = re.compile(rb"\s*(\S+)(?=\s)")
 _LONGEST_KEY = 4096  # bytes
-_RANGED = re.compile(r"([^\[]+)\[([^\[]+)\]", re.DOTALL)
+_RANGED = r"([^\[]+)\[([^\[]+)\]"  # a file name and its range
 
 
 def split_range(name: str):
     """(rxfilename, range text or "") of `rxfilename[range]`; raises DataError for a malformed range."""
     if not name.endswith("]"):
         return name, ""
-    match = _RANGED.fullmatch(name)
+    match = re.fullmatch(_RANGED, name)
     if not match:
         raise DataError(f"could not interpret the range specifier in {name!r}", mend="write file:offset[r1:r2,c1:c2]")
     return match.group(1), match.group(2)
