@@ -35,8 +35,28 @@ class CtcCriterion(nn.Module):
             objective = (1 - self.smoothing) * objective + self.smoothing * (uniform * mask).sum()
         return losses, objective
 
-    def best_columns(self, logits: Tensor):
-        """(B, T, V) -> (B, T) ndarray: the best column of each frame."""
+    def flat_start(self, outputs, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        """Cross-entropy to evenly spaced labels, summed over frames: a first guess where each unit lies.
+
+        Label u of U is expected in the middle half of the u-th of U equal parts, blank elsewhere (the equal
+        alignment from which Kaldi's monophone training starts, with CTC's blank between). -> scalar, nats per frame
+        of each utterance times its number of labels, so that it weighs like CTC.
+        """
+        logits, lengths = outputs[-1]
+        expected = torch.zeros(logits.shape[:2], dtype=torch.long)
+        for row, labels in enumerate(torch.split(targets, target_lengths.tolist())):
+            frames = int(lengths[row])
+            if len(labels) and frames:
+                part = (torch.arange(frames) + 0.5) / frames * len(labels)
+                middle = (part % 1 >= 0.25) & (part % 1 < 0.75)
+                expected[row, :frames] = torch.where(middle, labels.long()[part.long()], 0)
+        expected = expected.to(logits.device)
+        losses = nn.functional.cross_entropy(logits.transpose(1, 2), expected, reduction="none")
+        mean = (losses * length_mask(lengths, logits.size(1))).sum(1) / lengths.clamp(min=1)
+        return (mean * target_lengths.to(mean.device)).sum()
+
+    def best_columns(self, logits: Tensor, lengths: Tensor):
+        """(B, T, V), (B,) -> (B, T) ndarray: the best column of each frame."""
         return logits.argmax(2).cpu().numpy()
 
     def collapse(self, columns) -> list[int]:

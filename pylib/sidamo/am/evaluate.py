@@ -34,7 +34,7 @@ def evaluate(model, criterion, corpus, processes, options, tokens) -> Result:
             losses, _ = criterion([(logits, lengths)], torch.from_numpy(batch.targets),
                                   torch.from_numpy(batch.target_lengths))  # fmt: skip
             loss += float(losses[torch.isfinite(losses)].sum())
-            best = criterion.best_columns(logits)
+            best = criterion.best_columns(logits, lengths)
             for row, i in enumerate(index):
                 hyp = criterion.collapse(best[row, : int(lengths[row])])
                 ref = corpus.targets[i]

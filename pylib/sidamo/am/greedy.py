@@ -12,6 +12,17 @@ def collapse(columns, blank: int = 0) -> list[int]:
     return [int(c) for c in columns[starts] if c != blank]
 
 
+def collapse_asg(columns, again: int = 0) -> list[int]:
+    """The same for ASG: merge runs; the column `again` repeats the token before it."""
+    tokens: list[int] = []
+    for c in collapse(columns, blank=-1):
+        if c != again:
+            tokens.append(c)
+        elif tokens:
+            tokens.append(tokens[-1])
+    return tokens
+
+
 def edit_distance(ref, hyp) -> int:
     """Levenshtein distance between two sequences of numbers or strings.
 
