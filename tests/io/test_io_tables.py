@@ -166,6 +166,19 @@ def test_keys_across_buffers(tmp_path):
         np.testing.assert_array_equal(value, value2)
 
 
+def test_a_matrix_larger_than_a_chunk(monkeypatch, tmp_path):
+    monkeypatch.setattr("sidamo.io.streams.CHUNK", 1000)
+    monkeypatch.setattr("sidamo.io.matrix.CHUNK", 1000)
+    matrix = np.arange(3000, dtype=np.float64).reshape(30, 100)
+    write_object(f"{tmp_path}/m", "matrix", matrix)
+    back = read_object(f"{tmp_path}/m", "matrix")
+    np.testing.assert_array_equal(back, matrix)
+    back[0, 0] = 1
+    (tmp_path / "m").write_bytes((tmp_path / "m").read_bytes()[:-1])
+    with pytest.raises(DataError, match="expected 24000 more bytes, found 23999"):
+        read_object(f"{tmp_path}/m", "matrix")
+
+
 def test_sequential_memory_is_flat(tmp_path):
     """300 matrices of 2 MB pass through a process that may not hold 60 MB more than at its start."""
     program = (

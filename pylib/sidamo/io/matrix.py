@@ -5,6 +5,7 @@ Text: `[`, rows ended by a newline or `;`, `]`; numbers with 7 significant digit
 """
 
 import io
+import math
 import re
 import struct
 
@@ -52,9 +53,9 @@ def read_int32(stream) -> int:
 
 
 def _read_numbers(stream, shape, dtype):
-    if int(np.prod(shape)) * dtype.itemsize > CHUNK:  # a damaged header must not make us allocate what it promises
-        data = read_exactly(stream, int(np.prod(shape)) * dtype.itemsize)
-        return np.frombuffer(bytearray(data), dtype).reshape(shape)
+    size = math.prod(shape) * dtype.itemsize
+    if size > CHUNK:  # a damaged header must not make us allocate what it promises
+        return np.frombuffer(read_exactly(stream, size), dtype).reshape(shape)
     array = np.empty(shape, dtype)
     view = memoryview(array).cast("B") if array.size else b""
     done = 0

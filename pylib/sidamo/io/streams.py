@@ -302,7 +302,7 @@ def open_wxfilename(name: str) -> Output:
 
 
 def read_exactly(stream, size: int) -> bytes:
-    """`size` bytes; raises DataError where the stream ends before."""
+    """`size` bytes (a bytearray where they are many); raises DataError where the stream ends before."""
     if size <= CHUNK:
         data = stream.read(size)
     else:
