@@ -179,6 +179,7 @@ class Output:
         self.kind = classify_wxfilename(name)
         self._process = self._temp = self._stream = self._gzip = None
         self._position = 0
+        self._pid = os.getpid()
         if self.kind == "":
             mend = "use file, '| command' or - without blanks at the ends, and no offset"
             raise DataError(f"invalid wxfilename {name!r}", mend=mend)
@@ -199,7 +200,7 @@ class Output:
         )
         if not special:
             self._target = os.path.realpath(self.name)  # a link keeps pointing at the new content
-            self._temp = f"{self._target}.tmp.{os.getpid()}"
+            self._temp = f"{self._target}.tmp.{self._pid}"
         try:
             self._stream = open(self._temp or self.name, "wb", buffering=WRITE_BUFFER)  # noqa: SIM115
         except OSError as e:
@@ -292,7 +293,8 @@ class Output:
             self.abort()
 
     def __del__(self):
-        if getattr(self, "_stream", None) is not None:
+        # A forked child that drops its copy must leave the parent's file alone.
+        if getattr(self, "_stream", None) is not None and os.getpid() == self._pid:
             self.abort()
 
 
