@@ -11,7 +11,7 @@
 #
 # Options:
 #   --cmd utils/run.pl               # how to run jobs
-#   --nj 2                           # jobs at once (over LM weights, with --decode-mbr)
+#   --nj 2                           # jobs at once (one per lat.JOB.gz; with --decode-mbr one per LM weight)
 #   --stage 0                        # 0: all; 1: score the hypotheses that are there; 2: the same, CER only
 #   --decode-mbr false               # minimum Bayes risk instead of the best path
 #   --beam 6                         # lattice beam for MBR
@@ -83,21 +83,35 @@ if [ "$stage" -le 0 ]; then
   raw=$scoring/unfiltered
   rm -rf "$raw"
   mkdir -p "$raw"
-  lattices="ark:gunzip -c $dir/lat.*.gz|"
+  # In the order of the jobs (lat.10.gz after lat.9.gz), which is that of the sorted utterances.
+  mapfile -t files < <(printf '%s\n' "$dir"/lat.*.gz | sort -V)
+  jobs=${#files[@]}
+  for ((n = 1; n <= jobs; n++)); do
+    if [ "${files[n - 1]}" != "$dir/lat.$n.gz" ]; then
+      echo "local/score.sh: $dir/lat.$n.gz is missing, and ${files[n - 1]} is there: decode again" >&2
+      exit 1
+    fi
+  done
   if [ "$decode_mbr" = true ]; then
     for wip in ${word_ins_penalty//,/ }; do
       mkdir -p "$raw/penalty_$wip"
       "$cmd" --max-jobs-run "$nj" LMWT="$min_lmwt:$max_lmwt" "$scoring/log/mbr_$wip.LMWT.log" \
-        lattice-scale --inv-acoustic-scale=LMWT "$lattices" ark:- \| \
+        lattice-scale --inv-acoustic-scale=LMWT "ark:gunzip -c ${files[*]}|" ark:- \| \
         lattice-add-penalty --word-ins-penalty="$wip" ark:- ark:- \| \
         lattice-prune --beam="$beam" ark:- ark:- \| \
         lattice-mbr-decode --word-symbol-table="$lang_or_graph/words.txt" ark:- ark,t:- \| \
         "$SIDAMO_ROOT/utils/int2sym.pl" -f 2- "$lang_or_graph/words.txt" \> "$raw/penalty_$wip/LMWT.txt"
     done
   else
-    "$cmd" "$scoring/log/best_path.log" \
+    "$cmd" --max-jobs-run "$nj" JOB=1:"$jobs" "$scoring/log/best_path.JOB.log" \
       lattice-best-path-sweep --min-lmwt="$min_lmwt" --max-lmwt="$max_lmwt" --word-ins-penalty="$word_ins_penalty" \
-      --word-symbol-table="$lang_or_graph/words.txt" "$lattices" "$raw"
+      --word-symbol-table="$lang_or_graph/words.txt" "ark:gunzip -c $dir/lat.JOB.gz|" "$raw/job.JOB"
+    for wip in ${word_ins_penalty//,/ }; do
+      mkdir -p "$raw/penalty_$wip"
+      for ((lmwt = min_lmwt; lmwt <= max_lmwt; lmwt++)); do
+        for ((n = 1; n <= jobs; n++)); do cat "$raw/job.$n/penalty_$wip/$lmwt.txt"; done >"$raw/penalty_$wip/$lmwt.txt"
+      done
+    done
   fi
   for wip in ${word_ins_penalty//,/ }; do
     mkdir -p "$scoring/penalty_$wip"

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from conftest import ROOT
+from sidamo.io.tables import SequentialReader, Writer
 
 SCORE = ROOT / "local/score.sh"
 SWEEP = "python3 -m sidamo.bin.score_sweep --min-lmwt=7 --max-lmwt=8 --word-ins-penalty=0.0,0.5"
@@ -102,8 +103,14 @@ def lattices(golden, tmp_path, sh):
     (tmp_path / "graph").mkdir()
     (tmp_path / "graph/words.txt").write_bytes((golden / "ctc/words.txt").read_bytes())
     (tmp_path / "dec").mkdir()
-    with gzip.open(tmp_path / "dec/lat.1.gz", "wb") as stream:
-        stream.write((golden / "lat/lat.ark").read_bytes())
+    with SequentialReader(f"ark:{golden}/lat/lat.ark", "compact_lattice") as reader:
+        items = list(reader)
+    for job in range(12):  # more than nine, so that the order of the files matters
+        with gzip.open(tmp_path / f"dec/lat.{job + 1}.gz", "wb") as stream:
+            with Writer(f"ark:{tmp_path}/dec/part", "compact_lattice") as writer:
+                for key, lattice in items[job * len(items) // 12 : (job + 1) * len(items) // 12]:
+                    writer.write(key, lattice)
+            stream.write((tmp_path / "dec/part").read_bytes())
     return tmp_path
 
 
@@ -120,7 +127,10 @@ def test_from_lattices(lattices, sh, golden):
     assert {line.split()[0]: line.split()[1:] for line in got} == best
     assert (lattices / "dec/wer_1_0.0").exists() and (lattices / "dec/cer_2_0.0").exists()
     assert (lattices / "dec/scoring_kaldi/inputs").read_text() == "data data\ngraph graph\n"
-    assert "%WER" in result.stdout
+    assert "%WER" in result.stdout and "order" not in (lattices / "dec/scoring_kaldi/complaints").read_text()
+    (lattices / "dec/lat.5.gz").unlink()
+    result = sh(f"{SCORE} data graph dec", lattices)
+    assert result.returncode == 1 and "dec/lat.5.gz is missing" in result.stderr
 
 
 def test_filters_and_mbr(lattices, sh):

@@ -22,6 +22,9 @@ or compute-wer-bootci ark:data/train/text ark:hyp_text ark:hyp_text2
 See also: compute-wer"""
 
 
+BOTH = "in both transcripts comparison is not possible."
+
+
 def errors_of(refs, tables, mode):
     """Per utterance: reference words, and the errors of each system (a list of equally long tuples)."""
     from sidamo.score.align import edit_counts
@@ -31,7 +34,7 @@ def errors_of(refs, tables, mode):
         present = [key in table for table in tables]
         if not all(present):
             if mode == "strict":
-                tail = "and strict mode specifier." if len(tables) == 1 else "in both transcripts."
+                tail = "and strict mode specifier." if len(tables) == 1 else BOTH
                 raise DataError(f"No hypothesis for key {key} {tail}", mend="--mode=all counts it as deletions")
             if mode == "present":
                 continue

@@ -177,9 +177,9 @@ def decode_result(decode: str, name: str, utt2spk: dict[str, str]) -> dict:
 
 
 def interval(path: str) -> list[float] | None:
-    """The 95% interval that compute-wer-bootci wrote, in percent."""
+    """The 95% interval that compute-wer-bootci wrote, in percent; its normal approximation is cut at 0."""
     found = re.search(r"Interval \[ (\S+), (\S+) \]", " ".join(read_lines(path)))
-    return [float(found.group(1)), float(found.group(2))] if found and "nan" not in found.group(0) else None
+    return [max(0.0, float(found.group(1))), float(found.group(2))] if found and "nan" not in found.group(0) else None
 
 
 def read_pairs(path: str) -> dict[str, str]:
