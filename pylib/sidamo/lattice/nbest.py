@@ -7,6 +7,7 @@ their total cost and no partial path outside the n best is ever extended twice (
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import numpy as np
 
@@ -149,3 +150,15 @@ def linear_lattice(words, alignment=None, graph_cost: float = 0.0, acoustic_cost
         n + 1, 0, range(n), words, [graph_cost * f for f in first], [acoustic_cost * f for f in first],
         range(1, n + 1), [string] + [[]] * (n - 1), {n: (0.0, 0.0, [])},
     )  # fmt: skip
+
+
+def add_to_first(clat: CompactLattice, cost: float) -> CompactLattice:
+    """A linear compact lattice with a graph cost added once: on its first arc, or its final cost where it has none."""
+    first = int(clat.offsets[clat.start])
+    if first == clat.offsets[clat.start + 1]:
+        final_graph = clat.final_graph.copy()
+        final_graph[clat.start] += cost
+        return replace(clat, final_graph=final_graph, properties=None)
+    graph_cost = clat.graph_cost.copy()
+    graph_cost[first] += cost
+    return replace(clat, graph_cost=graph_cost, properties=None)
