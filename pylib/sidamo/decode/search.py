@@ -176,16 +176,14 @@ class Search:
         if code == k.QUEUE_FULL:
             self._queue = np.empty(2 * max(len(self._queue), len(self._key) // 8), np.int32)
         elif code == k.LINKS_FULL:
-            self._prune()
-            if 2 * self._position[k.NUM_LINKS] > len(self._link_from):
-                self._reserve_links(2 * len(self._link_from))
+            self._reserve_links(2 * len(self._link_from))
         elif self.makes_lattice or len(self._key) < 1 << 21:
             self._reserve_tokens(2 * len(self._key))
         else:
             begin, end = int(self._position[k.BEGIN]), int(self._position[k.END])
             kept = k.compact(*self._token_arrays(), begin, end, np.empty(end, np.int32))
             self._position[k.BEGIN], self._position[k.END] = kept - (end - begin), kept
-            if 2 * kept > len(self._key):
+            if 2 * kept > len(self._key) or 2 * end < len(self._key):  # or one frame needs more than half of it
                 self._reserve_tokens(2 * len(self._key))
         self._forget_slots(len(self._key))
 

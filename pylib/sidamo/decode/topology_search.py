@@ -191,9 +191,7 @@ class TopologySearch:
         elif code == k.POINTERS_FULL:
             self._compact_pointers()
         elif code == k.LINKS_FULL:
-            self._prune()
-            if 2 * self._position[k.LINKS] > len(self._links[0]):
-                self._reserve_links(2 * len(self._links[0]))
+            self._reserve_links(2 * len(self._links[0]))
         else:  # tokens of a frame, or nodes of all frames: which of them is told by their number
             if self.makes_lattice and self._position[k.NODES] + 2 * len(self._hub_from) > len(self._nodes[0]):
                 self._prune()
@@ -211,7 +209,7 @@ class TopologySearch:
             *self._pointers, end, self._hub_pointer[row], hubs, self._unit_pointer[row], units, np.empty(end, np.int32)
         )
         self._position[k.POINTERS] = kept
-        if 2 * kept > len(self._pointers[0]):
+        if 2 * kept > len(self._pointers[0]) or 2 * end < len(self._pointers[0]):  # or one frame needs more than half
             self._pointers = [_grow(p, 2 * len(p), np.int32) for p in self._pointers]
 
     def _prune(self) -> None:
