@@ -212,15 +212,18 @@ def test_words_of_errors(golden_copy, monkeypatch):
         assert text in errors, f"{name}: {errors}"
 
 
-def test_pitch_noise_is_kaldis(golden_copy, monkeypatch):
-    """The seeded noise on the delta pitch repeats the C library's generator."""
+def test_pitch_features_are_kaldis_to_the_bit(golden_copy, monkeypatch):
+    """With the seeded noise of the C library's generator, as the case feat.pp_repeat compares them with cmp."""
     monkeypatch.chdir(golden_copy)
-    status, errors = run_tool(["process-kaldi-pitch-feats", "ark:features/pitch8.ark", "ark:tmp/pp.ark"])
-    assert status == 0, errors
-    for (_, ours), (_, kaldis) in zip(
-        read_table("tmp/pp.ark", "matrix", 0), read_table("features/pp_default.ark", "matrix", 0)
+    for source, name, options in (
+        ("pitch8", "pp_default", []),
+        ("pitch8", "pp_nonoise", ["--delta-pitch-noise-stddev=0"]),
+        ("pitch16", "pp_all4", ["--delta-pitch-noise-stddev=0", "--add-raw-log-pitch=true"]),
     ):
-        np.testing.assert_allclose(ours, kaldis, atol=2e-4)
+        command = ["process-kaldi-pitch-feats", *options, f"ark:features/{source}.ark", "ark:tmp/pp.ark"]
+        status, errors = run_tool(command)
+        assert status == 0, errors
+        assert open("tmp/pp.ark", "rb").read() == open(f"features/{name}.ark", "rb").read(), name
 
 
 def test_vtln_by_speaker(golden_copy, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from sidamo.io.tables import SequentialReader
-from sidamo.io.wave import Wave, write_wave
+from sidamo.io.wave import Wave, wave_header, write_wave
 
 PATH = {"PATH": os.path.dirname(sys.executable) + ":" + os.environ["PATH"]}
 STEPS = ["make_fbank.sh", "make_mfcc.sh", "make_plp.sh", "make_fbank_pitch.sh", "make_mfcc_pitch.sh"]
@@ -185,25 +185,53 @@ def test_missing_config(data, run):
     assert done.returncode == 1 and "no such kind of features: nonsense" in done.stderr
 
 
+MEASURE = """
+import sys
+from sidamo.bin.compute_fbank_feats import main
+status = main(sys.argv[1:])
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")][0])
+sys.exit(status)
+"""
+
+
 def test_long_recording_in_little_memory(tmp_path, run):
     """Three hours in pieces: less memory than the recording, written whole, and the same as the first minute alone."""
     if not os.path.exists("/proc/self/status"):
         pytest.skip("peak memory is read from /proc")
     rng = np.random.default_rng(0)
     minute = (1000 * rng.standard_normal(16000 * 60)).astype(np.int16)
-    path = tmp_path / "long.wav"
-    with open(path, "wb") as stream:
-        write_wave(stream, Wave(16000, np.tile(minute, 180)))
+    with open(tmp_path / "long.wav", "wb") as stream:
+        stream.write(wave_header(1, 180 * len(minute), 16000))
+        for _ in range(180):
+            stream.write(minute.tobytes())
     write(tmp_path / "short.wav", minute)
-    (tmp_path / "wav.scp").write_text(f"long {path}\nshort {tmp_path}/short.wav\n")
-    code = (
-        "import sys; from sidamo.bin.compute_fbank_feats import main; status = main(sys.argv[1:]);"
-        "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0]); sys.exit(status)"
-    )
+    (tmp_path / "wav.scp").write_text(f"long {tmp_path}/long.wav\nshort {tmp_path}/short.wav\n")
     target = f"ark,scp:{tmp_path}/f.ark,{tmp_path}/f.scp"
-    done = run([sys.executable, "-c", code, "--dither=0", f"scp:{tmp_path}/wav.scp", target], env=PATH)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 200 * 1024, f"{int(done.stdout) // 1024} MiB; the recording alone has 330"
-    feats = table(tmp_path / "f.scp")
-    assert feats["long"].shape == (1079998, 23)
-    np.testing.assert_allclose(feats["long"][: len(feats["short"])], feats["short"], atol=1e-4)
+    for compress in ("true", "false"):
+        options = ["--dither=0", f"--compress={compress}"]
+        done = run([sys.executable, "-c", MEASURE, *options, f"scp:{tmp_path}/wav.scp", target], env=PATH)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) < 180 * 1024, f"{int(done.stdout) // 1024} MiB; the recording alone has 330"
+        feats = table(tmp_path / "f.scp")
+        assert feats["long"].shape == (1079998, 23)
+        limit = 0.3 if compress == "true" else 1e-4
+        np.testing.assert_allclose(feats["long"][: len(feats["short"])], feats["short"], atol=limit)
+
+
+def test_pieces_are_written_as_whole_matrices_are(tmp_path, run, monkeypatch):
+    """Byte for byte, compressed and not."""
+    from sidamo.bin import _compute_feats
+    from sidamo.bin.compute_mfcc_feats import main
+
+    write(tmp_path / "x.wav", (1000 * np.random.default_rng(0).standard_normal(60000)).astype(np.int16))
+    (tmp_path / "wav.scp").write_text(f"x {tmp_path}/x.wav\n")
+    for method in ("0", "1", "2", "3"):
+        options = [f"--compress={'false' if method == '0' else 'true'}", f"--compression-method={method}"]
+        if method == "0":
+            options = []
+        found = []
+        for limit in (120000, 10):
+            monkeypatch.setattr(_compute_feats, "LONG_FRAMES", limit)
+            assert main([*options, f"scp:{tmp_path}/wav.scp", f"ark:{tmp_path}/f.ark"]) == 0
+            found.append((tmp_path / "f.ark").read_bytes())
+        assert found[0] == found[1], f"compression method {method}"

@@ -40,7 +40,7 @@ def main(argv=None) -> int:
 def add(stats, feats, key: str, weights, counts):
     """`stats` (None at first) with one utterance added; as it was, with a warning, where its weights are missing."""
     from sidamo.feats.cmvn import accumulate, zero_stats
-    from sidamo.io.errors import DataError
+    from sidamo.io.errors import CheckFailed
     from sidamo.io.log import warn
 
     if weights is not None and key not in weights:
@@ -51,8 +51,8 @@ def add(stats, feats, key: str, weights, counts):
         stats = zero_stats(feats.shape[1])
     try:
         accumulate(stats, feats, None if weights is None else weights[key])
-    except DataError as error:
-        raise error.locate(key=key) from None
+    except CheckFailed as error:
+        raise CheckFailed(f"utterance {key}: {error}") from None
     counts["done"] += 1
     return stats
 

@@ -5,7 +5,7 @@ Statistics are a double matrix of shape (2, D + 1): row 0 the sums and the frame
 
 import numpy as np
 
-from sidamo.io.errors import DataError
+from sidamo.io.errors import CheckFailed, DataError
 from sidamo.io.log import warn
 
 VARIANCE_FLOOR = 1e-20
@@ -29,14 +29,14 @@ def accumulate(stats: np.ndarray, feats: np.ndarray, weights: np.ndarray | None 
 
     Raises
     ------
-    DataError
+    CheckFailed
         The dimensions do not fit.
     """
     if feats.shape[1] != stats.shape[1] - 1:
-        raise DataError(f"features of dimension {feats.shape[1]} after statistics of dimension {stats.shape[1] - 1}")
+        raise CheckFailed(f"features of dimension {feats.shape[1]} after statistics of dimension {stats.shape[1] - 1}")
     if weights is not None:
         if len(weights) != len(feats):
-            raise DataError(f"{len(weights)} weights for {len(feats)} frames")
+            raise CheckFailed(f"{len(weights)} weights for {len(feats)} frames")
         weights = np.asarray(weights, np.float32)[:, np.newaxis]
         stats[0, :-1] += (feats * weights).sum(axis=0, dtype=np.float64)
         stats[1, :-1] += (feats * feats * weights).sum(axis=0, dtype=np.float64)

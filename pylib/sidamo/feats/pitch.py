@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from sidamo.feats.functions import add_deltas
+from sidamo.feats.functions import delta_filters
 from sidamo.feats.resample import Resampler, filter_weights
 from sidamo.feats.window import option
 from sidamo.io.errors import CheckFailed, OptionError
@@ -346,7 +346,19 @@ def voicing_probability(value: np.ndarray) -> np.ndarray:
     """NCCF to a probability of voicing, float32: a logistic function fitted on the Keele database (Ghahremani 2014)."""
     n = np.minimum(np.abs(np.asarray(value, np.float32)), 1.0).astype(np.float64)
     odds = -5.2 + 5.4 * np.exp(7.5 * (n - 1.0)) + 4.8 * n - 2.0 * np.exp(-10.0 * n) + 4.2 * np.exp(20.0 * (n - 1.0))
-    return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
+    return (1.0 / (1.0 + np.exp(-odds.astype(np.float32).astype(np.float64)))).astype(np.float32)
+
+
+def slope(values: np.ndarray, window: int) -> np.ndarray:
+    """First derivative by regression, as functions.add_deltas, but rounded as fused multiply-adds, as in Kaldi."""
+    coefficients = delta_filters(1, window)[1]
+    half = len(coefficients) // 2
+    padded = np.pad(values, half, mode="edge").astype(np.float64)
+    total = np.zeros(len(values), dtype=np.float32)
+    for shift, value in enumerate(coefficients):
+        if value != 0.0:
+            total = (float(value) * padded[shift : shift + len(values)] + total).astype(np.float32)
+    return total
 
 
 def process_pitch(raw: np.ndarray, opts: ProcessPitchOptions, gauss=None) -> np.ndarray:
@@ -364,7 +376,7 @@ def process_pitch(raw: np.ndarray, opts: ProcessPitchOptions, gauss=None) -> np.
     ndarray, shape (T + delay, number of chosen features), float32
     """
     raw = np.asarray(raw, np.float32)
-    log_pitch = np.log(raw[:, 1])
+    log_pitch = np.log(raw[:, 1].astype(np.float64)).astype(np.float32)
     columns = []
     if opts.add_pov_feature:
         columns.append(np.float32(opts.pov_scale) * voicing_feature(raw[:, 0]) + np.float32(opts.pov_offset))
@@ -372,7 +384,7 @@ def process_pitch(raw: np.ndarray, opts: ProcessPitchOptions, gauss=None) -> np.
         average = moving_average(log_pitch, voicing_probability(raw[:, 0]), opts)
         columns.append((log_pitch - average) * np.float32(opts.pitch_scale))
     if opts.add_delta_pitch:
-        delta = add_deltas(log_pitch[:, np.newaxis], 1, opts.delta_window)[:, 1]
+        delta = slope(log_pitch, opts.delta_window)
         if opts.delta_pitch_noise_stddev != 0.0:
             delta = delta + gauss(len(raw)) * np.float32(opts.delta_pitch_noise_stddev)
         columns.append(delta * np.float32(opts.delta_pitch_scale))
@@ -384,11 +396,20 @@ def process_pitch(raw: np.ndarray, opts: ProcessPitchOptions, gauss=None) -> np.
 
 def moving_average(values: np.ndarray, weights: np.ndarray, opts: ProcessPitchOptions) -> np.ndarray:
     """Weighted average over the frames around each frame, shape (T,), float32."""
-    t = np.arange(len(values))
-    begin = np.maximum(0, t - opts.normalization_left_context)
-    end = np.minimum(len(values), t + opts.normalization_right_context + 1)
-    totals = []
-    for terms in (weights * values, weights):
-        sums = np.concatenate(([0.0], np.cumsum(terms, dtype=np.float64)))
-        totals.append(sums[end] - sums[begin])
+    totals = [moving_sum(terms.astype(np.float64), opts) for terms in (weights * values, weights)]
     return (totals[0] / totals[1]).astype(np.float32)
+
+
+def moving_sum(terms: np.ndarray, opts: ProcessPitchOptions) -> np.ndarray:
+    """Sum over the frames around each frame, shape (T,), float64.
+
+    In Kaldi's order, to the bit: from one frame to the next the term that leaves the window is subtracted, then the one
+    that enters it added.
+    """
+    left, right, count = opts.normalization_left_context, opts.normalization_right_context, len(terms)
+    t = np.arange(1, count)
+    leaving = np.where(t - 1 - left >= 0, terms[np.maximum(0, t - 1 - left)], 0.0)
+    entering = np.where(t + right < count, terms[np.minimum(count - 1, t + right)], 0.0)
+    first = terms[: right + 1]
+    changes = np.stack((-leaving, entering), axis=1).reshape(-1)
+    return np.cumsum(np.concatenate((first, changes)))[len(first) - 1 :: 2]

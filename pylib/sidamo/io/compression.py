@@ -106,6 +106,29 @@ def _compress_columns(matrix, low, span):
     return [headers, data]
 
 
+def column_parts(rows: int, columns: int, low: float, high: float, column):
+    """CM of a matrix too large for memory, part by part, as the buffers that follow the binary marker.
+
+    Parameters
+    ----------
+    rows, columns : int, rows over 8
+    low, high : float
+        Least and greatest value of the whole matrix.
+    column : function of an index
+        One column, shape (rows,), float32; each is asked for twice.
+    """
+    low, span = _range(np.array([low, high], np.float32))
+    yield b"CM " + _HEADER.pack(low, span, rows, columns)
+    headers = np.empty((columns, 4), "<u2")
+    for index in range(columns):
+        headers[index] = _percentiles(column(index)[np.newaxis], low, span)[0]
+    yield headers
+    for index in range(columns):
+        data = np.empty((1, rows), np.uint8)
+        _encode_columns(column(index)[np.newaxis], _levels(headers[index : index + 1], low, span), data)
+        yield data
+
+
 def _percentiles(values, low, span):
     """Quantised values at ranks 0, 1/4, 3/4 and 1 of each row of `values` (D, T), strictly increasing: shape (D, 4)."""
     rows = values.shape[1]

@@ -71,8 +71,8 @@ class MatrixHolder(Holder):
         return _matrix.read_matrix(stream)
 
     def encode(self, value, binary):
-        if binary and self._method is None and hasattr(value, "matrix_parts"):
-            return value.matrix_parts()  # made piece by piece: feats.blocks
+        if binary and self._method in (None, 1, 2) and hasattr(value, "matrix_parts"):
+            return value.matrix_parts(self._method is not None)  # made piece by piece: feats.blocks
         return _matrix.encode_matrix(value, binary, self._method)
 
     def extract(self, value, text):
