@@ -210,9 +210,7 @@ def test_dither_depends_on_name_and_seed_only():
     assert not np.array_equal(whole, DitheredWave(wave, 2.0, 1, "u")[:])
     assert not np.array_equal(whole, DitheredWave(wave, 2.0, 0, "v")[:])
     fbank = Fbank(FbankOptions(), opts, MelOptions())
-    np.testing.assert_array_equal(
-        fbank.compute(dithered(wave, opts, 0, "u")), fbank.compute(dithered(wave, opts, 0, "u"))
-    )
+    np.testing.assert_array_equal(fbank.compute(dithered(wave, opts, 0, "u")), fbank.compute(dithered(wave, opts, 0, "u")))
 
 
 def test_glibc_rand():

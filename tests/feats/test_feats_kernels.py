@@ -71,9 +71,7 @@ def test_plain_python_kernels(n, monkeypatch):
     re, im = np.ascontiguousarray(frames[:, 0::2].T), np.ascontiguousarray(frames[:, 1::2].T)
     kernels.fourier_lanes(re, im, fast.unit_roots(n, n))
     order = fast.digit_reversal(n)
-    np.testing.assert_allclose(
-        (re + 1j * im)[order], np.fft.fft(frames[:, 0::2] + 1j * frames[:, 1::2], axis=1).T, atol=1e-4
-    )
+    np.testing.assert_allclose((re + 1j * im)[order], np.fft.fft(frames[:, 0::2] + 1j * frames[:, 1::2], axis=1).T, atol=1e-4)
     first, last = np.arange(n), np.arange(n) + 1  # a "mel bank" that picks the bins one by one
     mel, power, out = np.empty((n, 3), np.float32), np.empty((n, 3), np.float32), np.empty((3, n), np.float32)
     roots = fast.unit_roots(n // 2 + 1, 2 * n)

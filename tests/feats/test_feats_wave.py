@@ -104,9 +104,7 @@ def test_other_containers(tmp_path, container):
 
 def test_float_files_that_are_not_finite():
     data = np.array([0.1, np.nan, 0.2], np.float32).tobytes()
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 12, b"WAVE", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32, b"data", 12
-    )
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 12, b"WAVE", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32, b"data", 12)
     with pytest.raises(DataError, match="sample 1 of the float wave is nan"):
         read_wave(header + data)
 

@@ -2,12 +2,10 @@
 
 import os
 import struct
-import tempfile
 
 import numpy as np
 
 from sidamo.feats.window import num_frames
-from sidamo.io.compression import column_parts
 
 LONG_FRAMES = 120000  # 20 minutes at 10 ms: a longer matrix is not held in memory
 
@@ -43,6 +41,10 @@ class FeatureBlocks:
         """The binary form of a Kaldi matrix, part by part; compressed by columns (CM) by way of a temporary file."""
         yield b"\0B"
         if compressed:
+            import tempfile
+
+            from sidamo.io.compression import column_parts
+
             with tempfile.TemporaryFile() as spool:
                 low, high = self.spool_columns(spool)
                 yield from column_parts(*self.shape, low, high, lambda index: self.read_column(spool, index))
@@ -75,6 +77,8 @@ class FeatureBlocks:
         return np.frombuffer(data, dtype=np.float32)
 
     def __array__(self, dtype=None, copy=None):
+        import tempfile
+
         with tempfile.TemporaryFile() as spool:
             for block in self.blocks():
                 spool.write(np.ascontiguousarray(block, dtype=np.float32))

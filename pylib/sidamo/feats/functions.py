@@ -28,9 +28,7 @@ def delta_filters(order: int, window: int) -> list:
 def add_deltas(feats: np.ndarray, order: int = 2, window: int = 2) -> np.ndarray:
     """Append time derivatives: (T, D) -> (T, D * (order + 1)), float32; the end frames count for what is beyond."""
     if not 0 < window < 1000 or not 0 <= order < 1000:
-        raise CheckFailed(
-            f"--delta-order={order} --delta-window={window}: expected 0 <= order and 0 < window, both < 1000"
-        )
+        raise CheckFailed(f"--delta-order={order} --delta-window={window}: expected 0 <= order and 0 < window, both < 1000")
     feats = np.asarray(feats, np.float32)
     blocks = [feats]
     for coefficients in delta_filters(order, window)[1:]:

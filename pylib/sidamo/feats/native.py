@@ -6,9 +6,9 @@ source, the versions of numba and llvmlite and the processor. It is checked agai
 """
 
 import ctypes
-import hashlib
 import json
 import os
+import zlib
 
 import numpy as np
 
@@ -34,7 +34,8 @@ def cache_name() -> str:
     parts.append(binding.get_host_cpu_features().flatten().encode())
     with open(__file__, "rb") as source:
         parts.append(source.read())
-    return f"kernels-{hashlib.sha256(b'|'.join(parts)).hexdigest()[:20]}.bin"
+    text = b"|".join(parts)  # two checksums: hashlib would have to load OpenSSL
+    return f"kernels-{zlib.crc32(text):08x}{zlib.adler32(text):08x}.bin"
 
 
 def build() -> bytes:

@@ -36,9 +36,7 @@ class PitchOptions:
     nccf_ballast_online: bool = option(False, "Signal energy up to each frame only (for debugging)")
     lowpass_filter_width: int = option(1, "Zeros on each side of the low-pass filter; more is sharper")
     upsample_filter_width: int = option(5, "Zeros on each side of the filter that interpolates the correlation")
-    frames_per_chunk: int = option(
-        0, "If positive, take the signal in pieces of so many frames, as online decoding does"
-    )
+    frames_per_chunk: int = option(0, "If positive, take the signal in pieces of so many frames, as online decoding does")
     simulate_first_pass_online: bool = option(False, "Values as first seen in online decoding; with frames-per-chunk")
     recompute_frame: int = option(500, "Frame at which the search is repeated with a better estimate of the energy")
     max_frames_latency: int = option(0, "Frames that online decoding waits for the search to settle")
@@ -54,8 +52,7 @@ class PitchOptions:
             raise OptionError("--frame-length, --frame-shift and --delta-pitch must be positive")
         if 2 * self.lowpass_cutoff > min(self.resample_frequency, self.sample_frequency):
             raise OptionError(
-                f"--lowpass-cutoff={self.lowpass_cutoff:g} must not exceed half of --resample-frequency and of the"
-                " sample rate"
+                f"--lowpass-cutoff={self.lowpass_cutoff:g} must not exceed half of --resample-frequency and of the sample rate"
             )
         if self.simulate_first_pass_online and self.frames_per_chunk <= 0:
             raise CheckFailed("--simulate-first-pass-online makes no sense without --frames-per-chunk")
@@ -330,9 +327,7 @@ class ProcessPitchOptions:
     add_raw_log_pitch: bool = option(False, "Output the log pitch")
 
     def __post_init__(self):
-        if not (
-            self.add_pov_feature or self.add_normalized_log_pitch or self.add_delta_pitch or self.add_raw_log_pitch
-        ):
+        if not (self.add_pov_feature or self.add_normalized_log_pitch or self.add_delta_pitch or self.add_raw_log_pitch):
             raise CheckFailed("At least one of the pitch features should be chosen: --add-pov-feature=true etc.")
 
 
