@@ -234,5 +234,18 @@ def test_compare(three_systems, sh):
     assert lines[0] == "s0-03  errors 0 -> 2"
     assert lines[1:4] == ["  ref one two three four", "   a  one two three four", "   b  one TOO three FOR"]
     assert "60 of 60 utterances differ: b is worse in 60, better in 0" in lines
+    assert "p < 0.0001" in lines[-1]
     result = sh(f"'{ROOT}/utils/compare.sh' m1/decode_test m3/decode_dev", three_systems)
     assert result.returncode == 255 and "different references" in result.stderr
+
+
+def test_kaldis_comparison(three_systems, sh):
+    script = f"'{ROOT}/steps/scoring/score_kaldi_compare.sh' --replications 500"
+    result = sh(f"{script} m3/decode_test m1/decode_test out", three_systems)
+    assert result.returncode == 0, result.stderr
+    lines = (three_systems / "out/wer_bootci_comparison").read_text().splitlines()
+    assert lines[0].startswith("Set1: %WER 50.00 ") and lines[2] == "Probability of Set2 improving Set1: 100.00"
+    result = sh(f"{script} m3/decode_test m3/decode_dev out", three_systems)
+    assert result.returncode == 1 and "different references" in result.stderr
+    result = sh(f"{script} m3/decode_test nix out", three_systems)
+    assert result.returncode == 1 and "nix is not scored" in result.stderr

@@ -22,6 +22,7 @@ def main(argv=None) -> int:
 
     from sidamo.score.batch import best_setting, compare, summarize
     from sidamo.score.differences import differences, three_lines
+    from sidamo.score.tables import probability
     from sidamo.score.text import read_transcripts
 
     names = [name.rstrip("/") for name in names]
@@ -44,7 +45,7 @@ def main(argv=None) -> int:
     for label, name, (summary, *_) in zip("ab", names, summaries):
         print(f"{label}: %WER {summary.wer:.2f} {name}" if summary.wer is not None else f"{label}: {name}")
     test = compare(summaries[0][1], summaries[1][1])
-    print(f"matched pairs: z = {test['z']:.2f}, p = {test['p']:.4f} ({test['segments']} segments)")
+    print(f"matched pairs: z = {test['z']:.2f}, {probability(test['p'])} ({test['segments']} segments)")
     return 0
 
 

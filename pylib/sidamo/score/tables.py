@@ -52,13 +52,17 @@ def terminal(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def probability(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
 def sentence(pair: dict, names: list[str]) -> str:
     """One comparison in words."""
     better, worse = (pair["a"], pair["b"]) if pair["z"] <= 0 else (pair["b"], pair["a"])
     chance = 1 - pair["improvement"] if better == pair["a"] else pair["improvement"]
     verdict = "is better than" if pair["p"] < LEVEL else "does not differ significantly from"
     return (
-        f"{names[better]} {verdict} {names[worse]} on {pair['test_set']}: matched pairs p = {pair['p']:.4f} "
+        f"{names[better]} {verdict} {names[worse]} on {pair['test_set']}: matched pairs {probability(pair['p'])} "
         f"(z = {abs(pair['z']):.2f}, {pair['segments']} segments), bootstrap {100 * chance:.1f}%"
     )
 
