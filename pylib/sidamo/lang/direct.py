@@ -24,7 +24,7 @@ from numba import njit
 from sidamo.io import log
 from sidamo.io.errors import DataError
 from sidamo.io.fst import CsrFst, make_csr
-from sidamo.lang.graph import ranges
+from sidamo.lang.expand import ranges
 
 
 class Pronunciations(NamedTuple):
