@@ -36,7 +36,7 @@ def main(argv=None) -> int:
                     mend="take tokens.txt from the folder of the model that made the log-likelihoods",
                 )  # fmt: skip
             best = matrix.argmax(1)
-            columns = collapse(best) if opts.criterion == "ctc" else collapse_asg(best, len(names))
+            columns = collapse(best) if opts.criterion == "ctc" else collapse_asg(best)
             units = [names[c] for c in columns]
             writer.write(key, words_of(units, opts.word_boundary) if opts.word_boundary else units)
             count += 1

@@ -147,33 +147,50 @@ class _Aligner:
         return found
 
     def _cut(self, labels, words, at_end):
-        blanks = 0
-        while blanks < len(labels) and labels[blanks] == self.blank:
-            blanks += 1
-        if blanks:
-            head = ((0, labels[:blanks]),)
-            return [(head + segments, *left) for segments, *left in self.cut(labels[blanks:], words, at_end)]
-        if not labels:
-            return [] if at_end and words and not self.force else [(self._leftover(labels, words, at_end), (), words)]
-        # As long as a pronunciation may still be completed, nothing is decided: else paths would come out twice.
-        ways, wait = [], not words and not at_end
+        given_out: list = []  # as long as there is only one way, go on without recursion
+        while True:
+            blanks = 0
+            while blanks < len(labels) and labels[blanks] == self.blank:
+                blanks += 1
+            if blanks:
+                given_out.append((0, labels[:blanks]))
+                labels = labels[blanks:]
+            if not labels and not (at_end and words):
+                return [(tuple(given_out), (), words)]
+            steps = self._steps(labels, words, at_end)
+            if steps is None:
+                return [(tuple(given_out), labels, words)]
+            if len(steps) != 1:
+                break
+            (segment, labels, words), = steps
+            given_out.append(segment)
+        ways = []
+        for segment, labels_left, words_left in steps:
+            head = (*given_out, segment)
+            ways += [(head + rest, *left) for rest, *left in self.cut(labels_left, words_left, at_end)]
+        if at_end and not ways and self.force:
+            ways.append((tuple(given_out) + self._leftover(labels, words), (), ()))
+        return ways
+
+    def _steps(self, labels, words, at_end):
+        """Next segments with what they leave, [(segment, labels, words), ...]; None where more labels must be awaited.
+
+        As long as a pronunciation may still be completed, nothing is decided: else paths would come out twice.
+        """
+        if not words and not at_end:
+            return None
         candidates = [(p, words) for p in self.silences]
         if words:
             candidates += [(p, words[1:]) for p in self.pronunciations.get(words[0], ())]
         matches = [(entry, left, _match(entry[1], labels, self.blank, self.relaxed)) for entry, left in candidates]
-        if not at_end:
-            wait = wait or any(end in (PARTIAL, len(labels)) for *_, end in matches)
-        if wait:
-            return [((), labels, words)]
-        for (put_out, tokens), words_left, end in matches:
-            if end == NO or end == PARTIAL:
-                continue
-            for stop in self._ends(labels, end, tokens):
-                head = ((put_out, labels[:stop]),)
-                ways += [(head + segments, *left) for segments, *left in self.cut(labels[stop:], words_left, at_end)]
-        if at_end and not ways and self.force:
-            ways.append((self._leftover(labels, words, at_end), (), ()))
-        return ways
+        if not at_end and any(end in (PARTIAL, len(labels)) for *_, end in matches):
+            return None
+        return [
+            ((put_out, labels[:stop]), labels[stop:], words_left)
+            for (put_out, tokens), words_left, end in matches
+            if end not in (NO, PARTIAL)
+            for stop in self._ends(labels, end, tokens)
+        ]
 
     def _ends(self, labels, end: int, tokens):
         """Where the word may end: after its last run, or in it where the next word may begin with the same token."""
@@ -184,13 +201,11 @@ class _Aligner:
             return [end, end - (end - begin) // 2]
         return [end]
 
-    def _leftover(self, labels, words, at_end):
-        """At the end, by force: what no pronunciation explains goes to the last of the words, if there is one."""
-        if not at_end:
-            return ()
+    def _leftover(self, labels, words):
+        """By force: what no pronunciation explains goes to the last of the words, if there is one."""
         if not words:
             return ((0, labels),) if labels else ()
-        return tuple((w, ()) for w in words[:-1]) + ((words[-1], labels),)
+        return (*((w, ()) for w in words[:-1]), (words[-1], labels))
 
     def run(self) -> CompactLattice:
         clat = self.clat

@@ -226,16 +226,26 @@ def connect(lat):
     return keep_arcs_and_states(lat, np.ones(lat.num_arcs, bool), kept)
 
 
-def _reachable(num_states, roots, offsets, nextstate) -> np.ndarray:
-    seen = np.zeros(num_states, bool)
-    seen[roots] = True
-    offsets, nextstate, stack = offsets.tolist(), nextstate.tolist(), list(map(int, roots))
-    while stack:
-        s = stack.pop()
-        for n in nextstate[offsets[s] : offsets[s + 1]]:
+@kernel
+def _reach(offsets, nextstate, stack, size, seen):
+    # The first `size` entries of stack are the roots, already marked in seen.
+    while size > 0:
+        size -= 1
+        s = stack[size]
+        for a in range(offsets[s], offsets[s + 1]):
+            n = nextstate[a]
             if not seen[n]:
                 seen[n] = True
-                stack.append(n)
+                stack[size] = n
+                size += 1
+
+
+def _reachable(num_states, roots, offsets, nextstate) -> np.ndarray:
+    seen = np.zeros(num_states, np.bool_)
+    seen[roots] = True
+    stack = np.zeros(num_states, np.int64)
+    stack[: len(roots)] = roots
+    _reach(offsets, nextstate, stack, len(roots), seen, steps=2 * len(nextstate))
     return seen
 
 
