@@ -27,9 +27,8 @@ def main(argv=None) -> int:
     parser.add("center", False, "If true, use a window centered on the current frame (as far as possible, modulo end "
                "effects). If false, window is to the left.")  # fmt: skip
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
-    if opts.cmn_window <= 0 or (not opts.center and not 0 < opts.min_cmn_window <= opts.cmn_window):
-        raise CheckFailed(f"--cmn-window={opts.cmn_window} --min-cmn-window={opts.min_cmn_window}: expected"
-                          " 0 < min-cmn-window <= cmn-window")  # fmt: skip
+    if opts.cmn_window <= 0 or (not opts.center and opts.min_cmn_window <= 0):
+        raise CheckFailed(f"--cmn-window={opts.cmn_window} --min-cmn-window={opts.min_cmn_window}: both must be positive")
     done = failed = 0
     with SequentialReader(rspecifier, "matrix") as reader, Writer(wspecifier, "matrix") as out:
         for key, feats in reader:
@@ -37,9 +36,7 @@ def main(argv=None) -> int:
                 warn(f"Empty feature matrix for utterance {key}")
                 failed += 1
                 continue
-            out.write(
-                key, normalize_sliding(feats, opts.cmn_window, opts.min_cmn_window, opts.norm_vars, opts.center, key)
-            )
+            out.write(key, normalize_sliding(feats, opts.cmn_window, opts.min_cmn_window, opts.norm_vars, opts.center, key))
             done += 1
     info(f"Applied sliding-window cepstral mean {'and variance ' if opts.norm_vars else ''}normalization to {done}"
          f" utterances, {failed} had errors.")  # fmt: skip

@@ -21,7 +21,7 @@ class PlpOptions:
     use_energy: bool = option(True, "Put the log energy in place of C0")
     energy_floor: float = option(0.0, "Floor of the energy (absolute, not relative), 0 for none; only with energy")
     raw_energy: bool = option(True, "Take the energy before pre-emphasis and windowing")
-    compress_factor: float = option(1.0 / 3.0, "Exponent of the compression of the mel energies")
+    compress_factor: float = option(0.33333, "Exponent of the compression of the mel energies")
     cepstral_lifter: float = option(22.0, "Constant of the cepstral lifter; 0 for none")
     cepstral_scale: float = option(1.0, "Factor on all cepstra")
     htk_compat: bool = option(False, "Put energy or C0 last")
@@ -49,7 +49,9 @@ class Plp(SpectralFeature):
         mel = np.hstack((mel[:, :1], mel, mel[:, -1:]))  # the end bins twice: they stand for 0 Hz and Nyquist
         lpc, residual = durbin(mel @ self.inverse_transform.T)
         feats = np.empty((len(mel), opts.num_ceps), dtype=np.float32)
-        feats[:, 0] = np.log(np.where(residual < np.finfo(np.float32).tiny, np.finfo(np.float32).tiny, residual))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_residual = np.log(np.maximum(residual, 0.0))
+        feats[:, 0] = np.maximum(log_residual, np.finfo(np.float32).tiny)  # Kaldi floors the logarithm, not the energy
         feats[:, 1:] = lpc_to_cepstrum(lpc)[:, : opts.num_ceps - 1]
         feats *= self.weights
         if opts.use_energy:
