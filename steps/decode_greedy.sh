@@ -34,11 +34,13 @@ fi
 "$SIDAMO_ROOT/steps/compute_loglikes.sh" --cmd "$cmd" --nj "$nj" --model "$model" --use-gpu "$use_gpu" \
   "$data" "$srcdir" "$dir"
 criterion=$(sed -n 's/^--criterion=//p' "$srcdir/config" 2>/dev/null || true)
-$cmd "$dir/log/greedy.log" decode-greedy "--criterion=${criterion:-ctc}" "$srcdir/tokens.txt" \
-  "scp:$dir/loglikes.scp" "ark,t:$dir/units.txt"
+# Light work, and a boundary such as | would be taken by the shell behind $cmd for a pipe: run here.
+decode-greedy "--criterion=${criterion:-ctc}" "$srcdir/tokens.txt" "scp:$dir/loglikes.scp" \
+  "ark,t:$dir/units.txt" 2>"$dir/log/greedy.log" || { tail -n 3 "$dir/log/greedy.log" >&2; exit 1; }
 if [ -n "$word_boundary" ]; then
-  $cmd "$dir/log/greedy_words.log" decode-greedy "--criterion=${criterion:-ctc}" "--word-boundary=$word_boundary" \
-    "$srcdir/tokens.txt" "scp:$dir/loglikes.scp" "ark,t:$dir/text"
+  decode-greedy "--criterion=${criterion:-ctc}" "--word-boundary=$word_boundary" "$srcdir/tokens.txt" \
+    "scp:$dir/loglikes.scp" "ark,t:$dir/text" 2>"$dir/log/greedy_words.log" ||
+    { tail -n 3 "$dir/log/greedy_words.log" >&2; exit 1; }
 else
   cp "$dir/units.txt" "$dir/text"
 fi

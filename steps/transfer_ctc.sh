@@ -55,6 +55,6 @@ mkdir -p "$dir"
 } >"$dir/transfer.conf.tmp.$$"
 mv "$dir/transfer.conf.tmp.$$" "$dir/transfer.conf"
 shift
-exec "$SIDAMO_ROOT/steps/train_ctc.sh" --cmd "$cmd" --nj "$nj" --train-config "$dir/transfer.conf" \
-  --train-opts "$train_opts" --seed "$seed" --num-threads "$num_threads" --num-processes "$num_processes" \
-  --cmvn-opts "$(cat "$source/cmvn_opts")" --use-gpu "$use_gpu" --overwrite "$overwrite" "$@"
+exec "$SIDAMO_ROOT/steps/train_ctc.sh" "--cmd=$cmd" "--nj=$nj" "--train-config=$dir/transfer.conf" \
+  "--train-opts=$train_opts" "--seed=$seed" "--num-threads=$num_threads" "--num-processes=$num_processes" \
+  "--cmvn-opts=$(cat "$source/cmvn_opts")" "--use-gpu=$use_gpu" "--overwrite=$overwrite" "$@"
