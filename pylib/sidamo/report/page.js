@@ -224,6 +224,12 @@
     const d = high.map((y, x) => `${x ? "L" : "M"}${x},${50 - y * 0.48}`).join("") + low.map((y, x) => [x, y]).reverse().map(([x, y]) => `L${x},${50 - y * 0.48}`).join("") + "Z";
     return svg("svg", { viewBox: `0 0 ${Math.max(1, n - 1)} 100`, preserveAspectRatio: "none", height: 70 }, svg("path", { d, style: "fill:var(--c1);stroke:var(--c1);stroke-width:.5" }));
   }
+  // Seconds below the waveform, in steps of 1, 2 or 5 times a power of ten
+  function ruler(seconds) {
+    const rough = seconds / 8, power = 10 ** Math.floor(Math.log10(rough)), step = power * [1, 2, 5, 10].find((k) => k * power >= rough);
+    const marks = Array.from({ length: Math.floor(seconds / step + 1e-9) + 1 }, (_, i) => i * step);
+    return el("div", { class: "ruler", "aria-hidden": "true" }, marks.map((t) => el("span", { style: `left:${(100 * t) / seconds}%` }, `${+t.toFixed(3)} s`)));
+  }
   // Black to white through violet and orange: lightness grows evenly, so that it reads without colour too
   function colour(v) {
     const stops = [[0, 0, 4], [60, 15, 110], [150, 45, 128], [225, 80, 95], [254, 160, 110], [252, 253, 191]];
@@ -296,6 +302,7 @@
       content.push(audio);
       const add = (title, label, ...nodes) => { const node = track(0, label, ...nodes); tracks.push(node); content.push(el("h3", {}, title), node); };
       add("Waveform", `Waveform, ${u.sound.seconds} seconds`, waveform(u.sound));
+      content.push(ruler(u.sound.seconds));
       add("Spectrogram (log mel, low frequencies below)", "Spectrogram", spectrogram(u.sound.spectrogram));
       if (u.post.length) {
         const box = el("div"), sid = uid(), out = el("output", { for: sid });

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 
 from sidamo.io import log
 
 PIPELINE = (
-    "set -o pipefail; lattice-align-words --print-args=false --words='{graph}/words.txt' --tokens='{graph}/tokens.txt' "
-    "'{graph}/phones/align_lexicon.txt' 'ark:{folder}/lat.ark' ark:- | lattice-to-ctm-conf --print-args=false "
-    "--decode-mbr=false --frame-shift=1.0 --acoustic-scale={scale} --confidence-digits=3 ark:- '{folder}/ctm'"
+    "set -o pipefail; lattice-align-words --print-args=false --words={graph}/words.txt --tokens={graph}/tokens.txt "
+    "{graph}/phones/align_lexicon.txt ark:{folder}/lat.ark ark:- | lattice-to-ctm-conf --print-args=false "
+    "--decode-mbr=false --frame-shift=1.0 --acoustic-scale={scale} --confidence-digits=3 ark:- {folder}/ctm"
 )
 
 
@@ -37,7 +38,7 @@ def word_times(lattices: dict[str, tuple], graph: str, scale: float, seconds: di
         with Writer(f"ark:{folder}/lat.ark", "compact_lattice") as writer:
             for utt, (lattice, _) in sorted(lattices.items()):
                 writer.write(utt, lattice)
-        command = PIPELINE.format(graph=graph, folder=folder, scale=scale)
+        command = PIPELINE.format(graph=shlex.quote(graph), folder=shlex.quote(folder), scale=scale)
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
         if done.returncode != 0 or not os.path.exists(f"{folder}/ctm"):
             log.warn(f"no word times: {' '.join(done.stderr.split()[-40:])}")
