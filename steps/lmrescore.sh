@@ -13,12 +13,15 @@
 #   --new-lm-scale 1.0      how much of the new model is put in
 #   --words ""              words.txt of the lattices, where it is not <old-lang>/words.txt
 #   --skip-scoring true     false: call local/score.sh at the end
+#   --mode 4                taken for Kaldi's sake; the way is always that of its mode 4
 set -euo pipefail
 cmd=run.py
 old_lm_scale=1.0
 new_lm_scale=1.0
 words=
 skip_scoring=true
+# shellcheck disable=SC2034 # Kaldi's callers pass it
+mode=4
 . "$(dirname "${BASH_SOURCE[0]}")/../path.sh"
 . "$SIDAMO_ROOT/utils/parse_options.sh"
 if [ $# -ne 5 ]; then

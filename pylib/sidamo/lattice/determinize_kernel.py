@@ -10,19 +10,18 @@ All arrays have fixed capacities; where one is full the search reports it and `r
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice
 from sidamo.lattice.determinize import words_and_strings
-from sidamo.lattice.kernels import announce
+from sidamo.lattice.kernels import announce, compile_function
 from sidamo.lattice.ops import backward_costs, connect, final_cost, viterbi
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
 DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = range(7)
 
-_njit = numba.njit(cache=True, nogil=True)
+_njit = compile_function
 
 
 @_njit

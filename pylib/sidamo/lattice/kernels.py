@@ -9,6 +9,16 @@ COMPILE_AFTER = 300_000  # steps of Python loops (about 0.1 s) before numba is w
 _work = 0
 
 
+def compile_function(function):
+    """numba's form of a function: kept on disk where there is a place for it, without the interpreter's lock."""
+    import numba
+
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder to keep it in can be written
+        return numba.njit(nogil=True)(function)
+
+
 def announce(*compiled) -> None:
     """Say so where numba has no compiled form of a function on disk yet: the user is about to wait."""
     import os
@@ -17,8 +27,11 @@ def announce(*compiled) -> None:
 
     for function in compiled:
         index = getattr(getattr(function._cache, "_cache_file", None), "_index_path", "")
-        if index and not os.path.exists(index):
-            log.info(f"compiling {function.py_func.__name__} once; kept in {os.path.dirname(index)}")
+        name = function.py_func.__name__.lstrip("_")
+        if not index:
+            log.info(f"compiling {name} anew: no folder to keep it in can be written (NUMBA_CACHE_DIR names one)")
+        elif not os.path.exists(index):
+            log.info(f"compiling {name} once; kept in {os.path.dirname(index)}")
 
 
 def kernel(function):
@@ -34,9 +47,7 @@ def kernel(function):
         _work += steps
         if _work < COMPILE_AFTER:
             return function(*args)
-        import numba
-
-        compiled = numba.njit(cache=True, nogil=True)(function)
+        compiled = compile_function(function)
         announce(compiled)
         return compiled(*args)
 
