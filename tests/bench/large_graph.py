@@ -261,7 +261,7 @@ def compose_topology(lg, strict: bool):
     return make_csr(base + len(pairs), *(c[order] for c in columns), final, lg.start)
 
 
-def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=4.0):
+def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=5.0):
     """List of (T, V) float32 log posteriors of sentences drawn from the grammar, and the sentences (ids from 1)."""
     rng = np.random.default_rng(seed)
     offsets, word, cost, target, back_target, _ = grammar
@@ -288,7 +288,8 @@ def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=4.0):
         rows += [-1] * 6
         logits = rng.normal(0.0, 1.3, (len(rows), VOCABULARY))
         for t, phone in enumerate(rows):
-            logits[t, 0] += sharpness + (2.5 if phone < 0 else -2.0)
+            sure = sharpness + rng.uniform(-1.0, 3.0)  # some frames are clear, some are not
+            logits[t, 0] += sure + (2.5 if phone < 0 else -2.0)
             if phone >= 0:
                 logits[t, 1 + phone] += sharpness + 1.0
                 near = (phone + rng.integers(1, 4)) % NUM_PHONES  # a confusion, now and then the stronger one

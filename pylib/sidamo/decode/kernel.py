@@ -23,7 +23,7 @@ import numpy as np
 from sidamo.decode.jit import JIT
 from sidamo.decode.prefetch import prefetch
 
-DONE, TOKENS_FULL, QUEUE_FULL, LINKS_FULL, NO_TOKENS = range(5)
+DONE, TOKENS_FULL, QUEUE_FULL, LINKS_FULL, NO_TOKENS, TRIES_FULL = range(6)
 # Fields of `position`, the place in time where a search stands.
 BEGIN, END, OFFSET, FRAME, UTT_FRAME, NUM_LINKS, MAX_TOKENS = range(7)
 NUM_BINS = 1024
@@ -162,18 +162,17 @@ def next_cutoff_of(first, arcs, weights, row, blank_only, hot_slack, state, toke
 
 
 @numba.njit(**JIT)
-def emit(
+def scan(
     first, arcs, weights, row, low, blank_only, hot_class, hot_next, hot_cost, hot_low,
-    key, cost, prev, arc, slot, offset, begin, end, cutoff, adaptive_beam, bound,
-    link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+    key, cost, slot, begin, end, cutoff, adaptive_beam, bound, try_from, try_arc, try_key, try_cost,
 ):  # fmt: skip
-    """One frame: expand tokens [begin, end) over emitting arcs; with links where lattice_beam >= 0.
+    """One frame: the emitting arcs of the tokens [begin, end) that stay below the bound.
 
-    Returns (code, end of the new tokens, cutoff of the new frame, number of links).
+    Returns (code, how many, cutoff of the new frame). The arcs are only noted, and the slots of their destinations
+    asked for; by the time that all are found, the bound has fallen and the slots have come.
     """
     contexts = len(hot_next)
-    fresh = end  # the next token to make
-    room, room_links = len(key), len(link_from)
+    count, room = 0, len(try_cost)
     for i in range(begin, end):
         if contexts == 1 and i + 2 * AHEAD < end:  # states far ahead, arcs half as far
             prefetch(first, 2 * key[i + 2 * AHEAD])
@@ -188,10 +187,10 @@ def emit(
             s //= contexts
         for a in range(first[s, 1], first[s + 1, 0]):
             label = arcs[a, 0]
-            c_arc = c + weights[a, 2]
-            if label != 1 and (blank_only or c_arc + low + hot_low >= bound):
+            c_new = c + weights[a, 2]
+            if label != 1 and (blank_only or c_new + low + hot_low >= bound):
                 break  # arcs come by rising weight: none of the others can stay below the bound
-            c_new = c_arc + row[label]
+            c_new += row[label]
             destination = arcs[a, 3]
             if contexts > 1:
                 to = context
@@ -202,34 +201,58 @@ def emit(
                 destination = destination * contexts + to
             if c_new >= bound:
                 continue
-            j = slot[destination] - offset
-            if j < end:
-                if fresh == room:
-                    return TOKENS_FULL, end, bound, num_links
-                j = fresh
-                fresh += 1
-                slot[destination] = j + offset
-                key[j] = destination
-                cost[j] = c_new
-                prev[j] = i
-                arc[j] = a
-            elif c_new < cost[j]:
-                cost[j] = c_new
-                prev[j] = i
-                arc[j] = a
-            elif c_new > cost[j] + lattice_beam:  # also: lattice_beam < 0, best path only
-                continue
-            if lattice_beam >= 0:
-                if num_links == room_links:
-                    return LINKS_FULL, end, bound, num_links
-                link_from[num_links] = i
-                link_to[num_links] = j
-                link_arc[num_links] = a
-                link_cost[num_links] = c_new - c
-                num_links += 1
+            if count == room:
+                return TRIES_FULL, count, bound
+            prefetch(slot, destination)
+            try_from[count], try_arc[count], try_key[count], try_cost[count] = i, a, destination, c_new
+            count += 1
             if c_new + adaptive_beam < bound:
                 bound = c_new + adaptive_beam
-    return DONE, fresh, bound, num_links
+    return DONE, count, bound
+
+
+@numba.njit(**JIT)
+def emit(
+    try_from, try_arc, try_key, try_cost, tries, bound, key, cost, prev, arc, slot, offset, end,
+    link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+):  # fmt: skip
+    """Make the tokens of a frame from the arcs found, and links where lattice_beam >= 0.
+
+    Returns (code, end of the new tokens, number of links).
+    """
+    fresh = end  # the next token to make
+    room, room_links = len(key), len(link_from)
+    for k in range(tries):
+        c_new = try_cost[k]
+        if c_new >= bound:
+            continue
+        i, a, destination = try_from[k], try_arc[k], try_key[k]
+        j = slot[destination] - offset
+        if j < end:
+            if fresh == room:
+                return TOKENS_FULL, end, num_links
+            j = fresh
+            fresh += 1
+            slot[destination] = j + offset
+            key[j] = destination
+            cost[j] = c_new
+            prev[j] = i
+            arc[j] = a
+        elif c_new < cost[j]:
+            cost[j] = c_new
+            prev[j] = i
+            arc[j] = a
+        elif c_new > cost[j] + lattice_beam:  # also: lattice_beam < 0, best path only
+            continue
+        if lattice_beam >= 0:
+            if num_links == room_links:
+                return LINKS_FULL, end, num_links
+            link_from[num_links] = i
+            link_to[num_links] = j
+            link_arc[num_links] = a
+            link_cost[num_links] = c_new - cost[i]
+            num_links += 1
+    return DONE, fresh, num_links
 
 
 @numba.njit(**JIT)
@@ -354,7 +377,7 @@ def drop_dear_links(cost, link_from, link_to, link_arc, link_cost, begin, end, l
 def advance(
     first, arcs, weights, hot_class, hot_next, hot_cost, hot_low, hot_high,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
-    key, cost, prev, arc, slot, queue, bins, row,
+    key, cost, prev, arc, slot, queue, bins, row, try_from, try_arc, try_key, try_cost,
     link_from, link_to, link_arc, link_cost, token_end, emit_end, link_end, position, until,
 ):  # fmt: skip
     """Advance the search to frame `until` of loglikes (T, V) float32; stop early beyond max_links links.
@@ -373,9 +396,14 @@ def advance(
         bound = next_cutoff_of(
             first, arcs, weights, row, blank_only[t], hot_high, key[best_token] // len(hot_next), best, adaptive_beam
         )
-        code, fresh, bound, num_links = emit(
+        code, tries, bound = scan(
             first, arcs, weights, row, low, blank_only[t], hot_class, hot_next, hot_cost, hot_low,
-            key, cost, prev, arc, slot, offset, begin, end, cutoff, adaptive_beam, bound,
+            key, cost, slot, begin, end, cutoff, adaptive_beam, bound, try_from, try_arc, try_key, try_cost,
+        )  # fmt: skip
+        if code != DONE:
+            return code
+        code, fresh, num_links = emit(
+            try_from, try_arc, try_key, try_cost, tries, bound, key, cost, prev, arc, slot, offset, end,
             link_from, link_to, link_arc, link_cost, link_begin, lattice_beam,
         )  # fmt: skip
         if code != DONE:

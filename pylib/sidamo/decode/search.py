@@ -78,6 +78,7 @@ class Search:
         self._reserve_tokens(FIRST_TOKENS)
         self._reserve_links(FIRST_LINKS if self.makes_lattice else 1)
         self._queue = np.empty(1 << 14, np.int32)
+        self._reserve_tries(FIRST_TOKENS)
         self._bins = np.zeros(kernel.NUM_BINS, np.int64)
         self._path = np.empty(1 << 12, np.int32)
         self._frame_ends = np.zeros((3, 1 << 10), np.int64)  # tokens, emitting links, all links
@@ -156,7 +157,7 @@ class Search:
                 *self._graph_arrays(), np.float32(self.hot.lowest), np.float32(self.hot.highest),
                 loglikes, blank_only, self.acoustic_scale, np.float32(options.beam), options.max_active,
                 options.min_active, np.float32(options.beam_delta), self._lattice_beam, self._prune_at,
-                *self._token_arrays(), self._slot, self._queue, self._bins, row,
+                *self._token_arrays(), self._slot, self._queue, self._bins, row, *self._tries,
                 *self._link_arrays(), *self._frame_ends, self._position, len(loglikes),
             )  # fmt: skip
             self.num_frames = int(self._position[k.UTT_FRAME])
@@ -175,6 +176,8 @@ class Search:
         k = self._kernel
         if code == k.QUEUE_FULL:
             self._queue = np.empty(2 * max(len(self._queue), len(self._key) // 8), np.int32)
+        elif code == k.TRIES_FULL:
+            self._reserve_tries(2 * len(self._tries[0]))
         elif code == k.LINKS_FULL:
             self._reserve_links(2 * len(self._link_from))
         elif self.makes_lattice or len(self._key) < 1 << 21:
@@ -350,6 +353,9 @@ class Search:
     def _reserve_tokens(self, room: int) -> None:
         for name, dtype in (("_key", np.int32), ("_cost", np.float32), ("_prev", np.int32), ("_arc", np.int32)):
             setattr(self, name, _grow(getattr(self, name, None), room, dtype))
+
+    def _reserve_tries(self, room: int) -> None:
+        self._tries = *(np.empty(room, np.int32) for _ in range(3)), np.empty(room, np.float32)
 
     def _reserve_links(self, room: int) -> None:
         for name, dtype in (("from", np.int32), ("to", np.int32), ("arc", np.int32), ("cost", np.float32)):

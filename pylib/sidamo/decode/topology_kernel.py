@@ -44,8 +44,11 @@ from sidamo.decode.kernel import (
 )
 from sidamo.decode.prefetch import prefetch
 
-POINTERS_FULL = 5
-NUMBER, STATE, LABEL, HUB = range(4)  # fields of `unit`: its number, its state in LG, its token, the state's hub or -1
+POINTERS_FULL = 10
+# Columns of `unit_table`, a row for each unit token (d, q) that LG has: everything about it in one cache line.
+SLOT, STATE, LABEL, EPSILONS, ARCS, ARCS_END, LOW = range(7)
+# Fields of `unit`, the unit tokens of a frame: number, then as in the table, then the hub of its state or -1.
+NUMBER, HUB = 0, 6
 # Fields of `position`.
 ROW, HUBS, UNITS, HUB_BASE, UNIT_BASE, FRAME, UTT_FRAME, POINTERS, NODES, LINKS, HUB_NODES, UNIT_NODES = range(12)
 BLANK = 1
@@ -107,47 +110,67 @@ def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, 
     return best, best_hub, limit, beam
 
 
-@numba.njit(**JIT, forceinline=True)  # a call would push a hundred words of array fields
-def enter_hub(first, weights, state, known, cost, pointer, last, hub_slot, base, count,
-              hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
-    """Offer a way to be at a state: kept if it is the best, or the best with another last frame than the best's.
+@numba.njit(**JIT)
+def make_unit_table(first, weights, n_dest, n_label):
+    """Row for each unit token: no slot yet, state, token, and the state's arcs with the lowest weight among them."""
+    table = np.zeros((len(n_dest), 8), np.int32)
+    low = table.view(np.float32)
+    for n in range(len(n_dest)):
+        s = n_dest[n]
+        begin, end = first[s, 1], first[s + 1, 0]
+        table[n, SLOT], table[n, STATE], table[n, LABEL] = -1, s, n_label[n]
+        table[n, EPSILONS], table[n, ARCS], table[n, ARCS_END] = first[s, 0], begin, end
+        low[n, LOW] = weights[begin, 2] if begin < end else INF
+    return table
 
-    known: the state's hub, -1 where it is to be looked up. hub_cost, hub_pointer, hub_last are (2, room) arrays: best,
-    second. Returns (hub, number of hubs, changed); the hub
-    is -1 where there is no room.
-    """
-    j = np.int64(known)
-    if j < 0:
-        j = hub_slot[state] - base
-    if j < 0:
-        if count == len(hub_state):
-            return -1, count, False
-        j = count
-        count += 1
-        hub_slot[state] = base + j
-        hub_state[j], hub_from[j], hub_fresh[j] = state, -1, True
-        hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
-        hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = INF, -1, -1
-        begin, end = first[state, 1], first[state + 1, 0]
-        hub_arcs[0, j], hub_arcs[1, j], hub_arcs[2, j] = first[state, 0], begin, end
-        hub_low[j] = weights[begin, 2] if begin < end else INF
-        return j, count, True
+
+@numba.njit(**JIT, forceinline=True)  # a call would push a hundred words of array fields
+def improve_hub(j, cost, pointer, last, hub_cost, hub_pointer, hub_last, hub_fresh):
+    """Offer a way to be at the state of hub j: kept if it is the best, or the best with another last frame than the
+    best's. hub_cost, hub_pointer, hub_last are (2, room): best, second. Returns True where it was kept."""
     if cost < hub_cost[0, j]:
         if last != hub_last[0, j]:
             hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = hub_cost[0, j], hub_pointer[0, j], hub_last[0, j]
         hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
-        hub_fresh[j] = True
-        return j, count, True
-    if last != hub_last[0, j] and cost < hub_cost[1, j]:
+    elif last != hub_last[0, j] and cost < hub_cost[1, j]:
         hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = cost, pointer, last
-        hub_fresh[j] = True
-        return j, count, True
-    return j, count, False
+    else:
+        return False
+    hub_fresh[j] = True
+    return True
+
+
+@numba.njit(**JIT, forceinline=True)
+def make_hub(j, state, cost, pointer, last, epsilons, begin, end, low, slot, hub_slot,
+             hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
+    """Write hub j, with one way to be there."""
+    hub_slot[state] = slot
+    hub_state[j], hub_from[j], hub_fresh[j] = state, -1, True
+    hub_cost[0, j], hub_pointer[0, j], hub_last[0, j] = cost, pointer, last
+    hub_cost[1, j], hub_pointer[1, j], hub_last[1, j] = INF, -1, -1
+    hub_arcs[0, j], hub_arcs[1, j], hub_arcs[2, j], hub_low[j] = epsilons, begin, end, low
+
+
+@numba.njit(**JIT, forceinline=True)
+def enter_hub(first, weights, state, cost, pointer, last, hub_slot, base, count,
+              hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
+    """Offer a way to be at a state. Returns (hub, number of hubs, kept); the hub is -1 where there is no room."""
+    j = hub_slot[state] - base
+    if j >= 0:
+        return j, count, improve_hub(j, cost, pointer, last, hub_cost, hub_pointer, hub_last, hub_fresh)
+    if count == len(hub_state):
+        return -1, count, False
+    begin, end = first[state, 1], first[state + 1, 0]
+    make_hub(
+        count, state, cost, pointer, last, first[state, 0], begin, end, weights[begin, 2] if begin < end else INF,
+        base + count, hub_slot, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh,
+    )  # fmt: skip
+    return count, count + 1, True
 
 
 @numba.njit(**JIT)
-def last_units(row, unit, unit_cost, unit_pointer, units, moved, cutoff, bound, adaptive_beam,
-               unit_table, base, new, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
+def last_units(row, unit, unit_low, unit_cost, unit_pointer, units, moved, cutoff, bound, adaptive_beam,
+               unit_table, base, new, new_low, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
     """Tokens that last one more frame. Returns (number of new tokens or -1, bound)."""
     count = 0
     for i in range(units):
@@ -159,9 +182,10 @@ def last_units(row, unit, unit_cost, unit_pointer, units, moved, cutoff, bound, 
             continue
         if count == len(new_cost):
             return -1, bound
-        unit_table[unit[NUMBER, i], 0] = base + count
-        for field in range(3):
+        unit_table[unit[NUMBER, i], SLOT] = base + count
+        for field in range(HUB):
             new[field, count] = unit[field, i]
+        new_low[count] = unit_low[i]
         new[HUB, count] = moved[unit[HUB, i]] if unit[HUB, i] >= 0 else -1
         new_cost[count], new_pointer[count] = c_new, unit_pointer[i]
         new_arc[count], new_from[count], new_stay[count] = -1, i, c_new
@@ -200,11 +224,14 @@ def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hub_arcs, hub_low, 
 
 
 @numba.njit(**JIT)
-def take_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_pointer, hub_last, hubs, cutoff, bound,
-              adaptive_beam, unit_table, base, new, new_cost, new_pointer, new_arc, new_from, count,
-              link_from, link_to, link_arc, link_cost, num_links, lattice_beam, hub_node, unit_node):  # fmt: skip
-    """Arcs of LG that read a token. Returns (code, number of new unit tokens, bound, number of links)."""
-    room, room_links = len(new_cost), len(link_from)
+def scan_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_last, hubs, cutoff, bound, adaptive_beam,
+              unit_table, try_hub, try_arc, try_cost):  # fmt: skip
+    """Arcs of LG that read a token and stay below the bound. Returns (code, how many, bound).
+
+    They are only noted, and the rows of their unit tokens asked for; by the time that all are found, the bound has
+    fallen and the rows have come. try_hub is -1 - hub where the hub's second way is meant.
+    """
+    count, room = 0, len(try_cost)
     for i in range(hubs):
         if i + AHEAD < hubs and hub_cost[0, i + AHEAD] + hub_low[i + AHEAD] + low < bound:
             prefetch(arcs, 4 * hub_arcs[1, i + AHEAD])
@@ -213,53 +240,75 @@ def take_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_pointer,
             continue
         last = hub_last[0, i]
         for a in range(hub_arcs[1, i], hub_arcs[2, i]):
-            c_arc = c + weights[a, 2]
-            if c_arc + low >= bound:
+            c_new = c + weights[a, 2]
+            if c_new + low >= bound:
                 break  # arcs come by rising weight
             label = arcs[a, 0]
-            which = 0
+            which = i
             if label == last:
-                which = 1
-                c_arc = hub_cost[1, i] + weights[a, 2]
-            c_new = c_arc + row[label]
+                which = -1 - i
+                c_new = hub_cost[1, i] + weights[a, 2]
+            c_new += row[label]
             if c_new >= bound:
                 continue
-            n = arcs[a, 3]
-            j = unit_table[n, 0] - base
-            if j < 0:
-                if count == room:
-                    return TOKENS_FULL, count, bound, num_links
-                j = count
-                count += 1
-                unit_table[n, 0] = base + j
-                new[NUMBER, j], new[STATE, j], new[LABEL, j], new[HUB, j] = n, unit_table[n, 1], label, -1
-                new_from[j] = -1
-                new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
-            elif c_new < new_cost[j]:
-                new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
-            elif c_new > new_cost[j] + lattice_beam:
-                continue
-            if lattice_beam >= 0:
-                if num_links == room_links:
-                    return LINKS_FULL, count, bound, num_links
-                link_from[num_links], link_to[num_links] = hub_node + i, unit_node + j
-                link_arc[num_links], link_cost[num_links] = a, c_new - c
-                num_links += 1
+            if count == room:
+                return TOKENS_FULL, count, bound
+            prefetch(unit_table, 8 * arcs[a, 3])
+            try_hub[count], try_arc[count], try_cost[count] = which, a, c_new
+            count += 1
             if c_new + adaptive_beam < bound:
                 bound = c_new + adaptive_beam
-    return DONE, count, bound, num_links
+    return DONE, count, bound
 
 
 @numba.njit(**JIT)
-def enter_units(first, weights, frame, strict, bound, unit, unit_cost, unit_pointer, unit_arc, units, hub_slot, base,
+def take_arcs(arcs, hub_cost, hub_pointer, try_hub, try_arc, try_cost, tries, bound, unit_table, table_low, hub_slot,
+              base, new, new_low, new_cost, new_pointer, new_arc, new_from, count, link_from, link_to, link_arc,
+              link_cost, num_links, lattice_beam, hub_node, unit_node):  # fmt: skip
+    """Make unit tokens of the arcs found. Returns (code, number of new unit tokens, number of links)."""
+    room, room_links = len(new_cost), len(link_from)
+    for k in range(tries):
+        c_new, a, i = try_cost[k], try_arc[k], np.int64(try_hub[k])
+        if c_new >= bound:
+            continue
+        which = 0
+        if i < 0:
+            which, i = 1, -1 - i
+        n = arcs[a, 3]
+        j = unit_table[n, SLOT] - base
+        if j < 0:
+            if count == room:
+                return TOKENS_FULL, count, num_links
+            j = count
+            count += 1
+            unit_table[n, SLOT] = base + j
+            prefetch(hub_slot, unit_table[n, STATE])
+            new[NUMBER, j], new[HUB, j], new_from[j] = n, -1, -1
+            for field in range(STATE, HUB):
+                new[field, j] = unit_table[n, field]
+            new_low[j] = table_low[n, LOW]
+            new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
+        elif c_new < new_cost[j]:
+            new_cost[j], new_pointer[j], new_arc[j] = c_new, hub_pointer[which, i], a
+        elif c_new > new_cost[j] + lattice_beam:
+            continue
+        if lattice_beam >= 0:
+            if num_links == room_links:
+                return LINKS_FULL, count, num_links
+            link_from[num_links], link_to[num_links] = hub_node + i, unit_node + j
+            link_arc[num_links], link_cost[num_links] = a, c_new - hub_cost[0, i]
+            num_links += 1
+    return DONE, count, num_links
+
+
+@numba.njit(**JIT)
+def enter_units(frame, strict, bound, unit, unit_low, unit_cost, unit_pointer, unit_arc, units, hub_slot, base,
                 hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh, hubs,
                 pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
     """Make back-pointers of the arcs taken; offer each unit token to its hub. Returns (code, hubs, pointers)."""
     for j in range(units):
-        if j + 2 * AHEAD < units and unit[HUB, j + 2 * AHEAD] < 0:
-            prefetch(hub_slot, unit[STATE, j + 2 * AHEAD])
-            prefetch(first, 2 * unit[STATE, j + 2 * AHEAD])
-        if unit_cost[j] > bound:
+        c = unit_cost[j]
+        if c > bound:
             unit[HUB, j] = -1
             continue
         if unit_arc[j] >= 0:
@@ -268,13 +317,22 @@ def enter_units(first, weights, frame, strict, bound, unit, unit_cost, unit_poin
             pointer_prev[pointers], pointer_arc[pointers], pointer_frame[pointers] = unit_pointer[j], unit_arc[j], frame
             unit_pointer[j] = pointers
             pointers += 1
-        h, hubs, _ = enter_hub(
-            first, weights, unit[STATE, j], unit[HUB, j], unit_cost[j], unit_pointer[j],
-            unit[LABEL, j] if strict else np.int32(0), hub_slot, base, hubs, hub_state, hub_cost, hub_pointer, hub_last,
-            hub_arcs, hub_low, hub_from, hub_fresh,
-        )  # fmt: skip
+        last = unit[LABEL, j] if strict else np.int32(0)
+        h = np.int64(unit[HUB, j])
         if h < 0:
-            return TOKENS_FULL, hubs, pointers
+            h = hub_slot[unit[STATE, j]] - base
+        if h >= 0:
+            improve_hub(h, c, unit_pointer[j], last, hub_cost, hub_pointer, hub_last, hub_fresh)
+        else:
+            if hubs == len(hub_state):
+                return TOKENS_FULL, hubs, pointers
+            h = hubs
+            hubs += 1
+            make_hub(
+                h, unit[STATE, j], c, unit_pointer[j], last, unit[EPSILONS, j], unit[ARCS, j], unit[ARCS_END, j],
+                unit_low[j], base + h, hub_slot, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low,
+                hub_from, hub_fresh,
+            )  # fmt: skip
         unit[HUB, j] = h
     return DONE, hubs, pointers
 
@@ -309,7 +367,7 @@ def close_hubs(first, arcs, weights, frame, hub_slot, base, hub_state, hub_cost,
                 if pointers == len(pointer_prev):
                     return POINTERS_FULL, count, pointers
                 j, count, changed = enter_hub(
-                    first, weights, arcs[a, 3], -1, c_new, np.int32(pointers), last, hub_slot, base, count, hub_state,
+                    first, weights, arcs[a, 3], c_new, np.int32(pointers), last, hub_slot, base, count, hub_state,
                     hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh,
                 )  # fmt: skip
                 if j < 0:
@@ -400,10 +458,10 @@ def keep_nodes(arcs, weights, frame_node, unit, unit_cost, unit_from, unit_stay,
 
 @numba.njit(**JIT)
 def advance(
-    first, arcs, weights, strict, lasting,
+    first, arcs, weights, table_low, strict, lasting,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
     hub_slot, unit_table, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_stay, hub_fresh,
-    moved, unit, unit_cost, unit_pointer, unit_arc, unit_from, unit_stay, queue, bins, row,
+    moved, unit, unit_low, unit_cost, unit_pointer, unit_arc, unit_from, unit_stay, queue, bins, row, try_hub, try_arc, try_cost,
     pointer_prev, pointer_arc, pointer_frame, node_key, node_cost, node_before, node_stay, node_hub,
     link_from, link_to, link_arc, link_cost, node_end, unit_end, emit_end, link_end, position, until,
 ):  # fmt: skip
@@ -437,17 +495,24 @@ def advance(
         )  # fmt: skip
         if lasting and not blank_only[t]:
             new_units, bound = last_units(
-                row, unit[old], unit_cost[old], unit_pointer[old], units, moved, cutoff, bound, adaptive_beam,
-                unit_table, unit_base, unit[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from, unit_stay,
+                row, unit[old], unit_low[old], unit_cost[old], unit_pointer[old], units, moved, cutoff, bound, adaptive_beam,
+                unit_table, unit_base, unit[new], unit_low[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from,
+                unit_stay,
             )  # fmt: skip
             if new_units < 0:
                 return TOKENS_FULL
         if not blank_only[t]:
-            code, new_units, bound, num_links = take_arcs(
-                arcs, weights, row, low, hub_arcs[old], hub_low[old], hub_cost[old], hub_pointer[old],
-                hub_last[old], hubs, cutoff, bound, adaptive_beam, unit_table, unit_base, unit[new], unit_cost[new],
-                unit_pointer[new], unit_arc, unit_from, new_units, link_from, link_to, link_arc, link_cost, num_links,
-                lattice_beam, position[HUB_NODES], unit_node,
+            code, tries, bound = scan_arcs(
+                arcs, weights, row, low, hub_arcs[old], hub_low[old], hub_cost[old], hub_last[old], hubs, cutoff, bound,
+                adaptive_beam, unit_table, try_hub, try_arc, try_cost,
+            )  # fmt: skip
+            if code != DONE:
+                return code
+            code, new_units, num_links = take_arcs(
+                arcs, hub_cost[old], hub_pointer[old], try_hub, try_arc, try_cost, tries, bound, unit_table, table_low,
+                hub_slot, unit_base, unit[new], unit_low[new], unit_cost[new], unit_pointer[new], unit_arc, unit_from,
+                new_units, link_from, link_to, link_arc, link_cost, num_links, lattice_beam, position[HUB_NODES],
+                unit_node,
             )  # fmt: skip
             if code != DONE:
                 return code
@@ -459,7 +524,7 @@ def advance(
                 hub_cost[old, 0], position[HUB_NODES], lattice_beam,
             )  # fmt: skip
         code, new_hubs, pointers = enter_units(
-            first, weights, frame, strict, bound, unit[new], unit_cost[new], unit_pointer[new], unit_arc, new_units,
+            frame, strict, bound, unit[new], unit_low[new], unit_cost[new], unit_pointer[new], unit_arc, new_units,
             hub_slot, hub_base, hub_state[new], hub_cost[new], hub_pointer[new], hub_last[new], hub_arcs[new],
             hub_low[new], hub_from, hub_fresh, new_hubs, pointer_prev, pointer_arc, pointer_frame, pointers,
         )  # fmt: skip

@@ -74,8 +74,8 @@ def load_topology_graph(path, topology: str, tokens_path: str) -> TopologyGraph:
 class TopologySearch:
     """As Search (same methods), over a TopologyGraph.
 
-    Memory: 4 bytes for each state and unit token of LG, 12 a back-pointer (only where an arc is taken); for lattices
-    20 a node and 16 a link, pruned when they outgrow their room.
+    Memory: 4 bytes a state of LG, 32 a unit token, 12 a back-pointer (only where an arc is taken); for lattices 20 a
+    node and 16 a link, pruned when they outgrow their room.
     """
 
     def __init__(self, graph: TopologyGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
@@ -90,8 +90,8 @@ class TopologySearch:
         self.makes_lattice = isinstance(options, LatticeOptions)
         self._lattice_beam = np.float32(options.lattice_beam if self.makes_lattice else -1.0)
         self._hub_slot = np.full(graph.graph.num_states, -1, np.int32)
-        # Slot and state of each unit token side by side: one cache line for both.
-        self._unit_table = np.stack([np.full_like(graph.n_dest, -1), graph.n_dest], axis=1)
+        g = graph.graph
+        self._unit_table = topology_kernel.make_unit_table(g.first, g.weights, graph.n_dest, graph.n_label)
         self._base = 0
         self._reserve_tokens(FIRST_TOKENS)
         self._pointers = [np.empty(FIRST_POINTERS, np.int32) for _ in range(3)]
@@ -121,7 +121,7 @@ class TopologySearch:
             hubs = [a[0] for a in self._hub_arrays()[:6]] + [self._hub_from, self._hub_fresh]
             start_last = np.int32(k.BLANK if self.graph.topology in STRICT else 0)
             _, count, _ = k.enter_hub(
-                g.first, g.weights, np.int32(g.start), -1, np.float32(0), np.int32(-1), start_last, self._hub_slot,
+                g.first, g.weights, np.int32(g.start), np.float32(0), np.int32(-1), start_last, self._hub_slot,
                 base, 0, *hubs,
             )  # fmt: skip
             code, count, pointers = k.close_hubs(
@@ -165,12 +165,12 @@ class TopologySearch:
         self._position[k.FRAME] = 0
         while True:
             code = k.advance(
-                g.first, g.arcs, g.weights, self.graph.topology in STRICT,
+                g.first, g.arcs, g.weights, self._unit_table.view(np.float32), self.graph.topology in STRICT,
                 self.graph.topology in LASTING, loglikes, blank_only, self.acoustic_scale, np.float32(options.beam),
                 options.max_active, options.min_active, np.float32(options.beam_delta), self._lattice_beam,
                 self._prune_at, self._hub_slot, self._unit_table, *self._hub_arrays(), self._hub_from, self._hub_stay,
-                self._hub_fresh, self._moved, self._unit, self._unit_cost, self._unit_pointer, self._unit_arc,
-                self._unit_from, self._unit_stay, self._queue, self._bins, row, *self._pointers, *self._nodes,
+                self._hub_fresh, self._moved, self._unit, self._unit_low, self._unit_cost, self._unit_pointer, self._unit_arc,
+                self._unit_from, self._unit_stay, self._queue, self._bins, row, *self._tries, *self._pointers, *self._nodes,
                 *self._links, *self._frame_ends, self._position, len(loglikes),
             )  # fmt: skip
             self.num_frames = int(self._position[k.UTT_FRAME])
@@ -404,7 +404,7 @@ class TopologySearch:
         """Frontiers; the tokens in them stay (grown on the last axis)."""
         fields = {
             "hub_state": (2,), "hub_cost": (2, 2), "hub_pointer": (2, 2), "hub_last": (2, 2), "hub_arcs": (2, 3),
-            "hub_low": (2,), "hub_from": (), "hub_stay": (), "hub_fresh": (), "moved": (), "unit": (2, 4),
+            "hub_low": (2,), "hub_from": (), "hub_stay": (), "hub_fresh": (), "moved": (), "unit": (2, 7), "unit_low": (2,),
             "unit_cost": (2,), "unit_pointer": (2,), "unit_arc": (), "unit_from": (), "unit_stay": (),
         }  # fmt: skip
         types = {"cost": np.float32, "low": np.float32, "stay": np.float32, "fresh": np.bool_}
@@ -414,6 +414,7 @@ class TopologySearch:
             if old is not None:
                 new[..., : old.shape[-1]] = old
             setattr(self, f"_{name}", new)
+        self._tries = np.empty(4 * room, np.int32), np.empty(4 * room, np.int32), np.empty(4 * room, np.float32)
 
     def _hub_arrays(self):
         return self._hub_state, self._hub_cost, self._hub_pointer, self._hub_last, self._hub_arcs, self._hub_low
