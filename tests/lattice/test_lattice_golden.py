@@ -107,3 +107,39 @@ def test_sweep_equals_the_chain_of_tools(golden_copy, run):
         lines = [line.split() for line in run(chain, cwd=golden_copy).stdout.splitlines()]
         expected = "".join(" ".join([k, *(words[w] for w in ws)]) + "\n" for k, *ws in lines)
         assert (golden_copy / f"tmp/out/penalty_{penalty}/{weight}.txt").read_text() == expected
+
+
+def test_union_with_itself_is_the_lattice(golden_copy, run):
+    done = run("lattice-union ark:lat/sub.ark ark:lat/sub.ark ark:tmp/x.ark", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert_same_lattices(golden_copy / "tmp/x.ark", golden_copy / "lat/sub.ark", atol=0.002)
+
+
+def test_interpolation_with_itself_is_the_lattice(golden_copy, run):
+    done = run("lattice-interp --alpha=0.3 ark:lat/sub.ark ark:lat/lat.ark ark:tmp/x.ark", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert_same_lattices(golden_copy / "tmp/x.ark", golden_copy / "lat/sub.ark", atol=0.002)
+
+
+def test_nbest_and_back(golden_copy, run):
+    command = "lattice-to-nbest --n=500 ark:lat/sub.ark ark:- | nbest-to-lattice ark:- ark:tmp/x.ark"
+    done = run(command, cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert_same_lattices(golden_copy / "tmp/x.ark", golden_copy / "lat/sub.ark", atol=0.002)
+
+
+def test_linear_and_back(golden_copy, run):
+    ali, words, lm, ac = (f"ark:lat/1best.{x}" for x in ("ali", "words", "lmcost", "accost"))
+    command = f"linear-to-nbest {ali} {words} {lm} {ac} ark:- | nbest-to-linear ark:- ark,t:tmp/ali ark,t:tmp/words"
+    done = run(command, cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    for name in ("ali", "words"):
+        assert (golden_copy / f"tmp/{name}").read_text() == (golden_copy / f"lat/1best.{name}").read_text()
+
+
+def test_determinizing_a_determinized_lattice_changes_nothing(golden_copy, run):
+    for options in ("", "--minimize=true"):
+        command = f"lattice-determinize-pruned --beam=100 {options} ark:lat/sub.ark ark:tmp/x.ark"
+        done = run(command, cwd=golden_copy)
+        assert done.returncode == 0, done.stderr
+        assert_same_lattices(golden_copy / "tmp/x.ark", golden_copy / "lat/sub.ark", atol=0.02)
