@@ -7,6 +7,7 @@ import re
 import pytest
 from conftest import ROOT
 from sidamo.io.tables import SequentialReader, Writer
+from sidamo.score.sweep import edge_of_sweep, settings
 
 SCORE = ROOT / "local/score.sh"
 SWEEP = "python3 -m sidamo.bin.score_sweep --min-lmwt=7 --max-lmwt=8 --word-ins-penalty=0.0,0.5"
@@ -52,6 +53,24 @@ def test_kaldis_layout(tmp_path, sh):
                          "Scored 4 sentences, 0 not present in hyp."]  # fmt: skip
     assert (scoring / "test_filt.chars.txt").read_text().startswith("a-1 o n e t w o")
     assert (tmp_path / "dec/cer_8_0.5").exists() and (scoring / "cer_details/per_spk").exists()
+
+
+def test_a_best_weight_at_the_edge_is_told():
+    sweep = settings(7, 10, "0.0,1.0")
+    assert "8 is" not in "".join(edge_of_sweep(sweep, [5, 4, 5, 6, 5, 5, 5, 5]))
+    assert "7, is the smallest that was tried: try --min-lmwt" in edge_of_sweep(sweep, [3, 4, 5, 6, 5, 5, 5, 5])[0]
+    assert "10, is the largest that was tried: try --max-lmwt" in edge_of_sweep(sweep, [5, 4, 5, 6, 5, 5, 5, 2])[0]
+    assert edge_of_sweep(sweep, [0] * 8) == [] and edge_of_sweep(settings(7, 8, "0.0"), [1, 2]) == []
+
+
+def test_rates_of_an_earlier_sweep_go(tmp_path, sh):
+    make_decode(tmp_path / "dec", REFS)
+    write(tmp_path / "utt2spk", {utt: utt[0] for utt in REFS})
+    for name in ("wer_17_0.0", "cer_3_1.0", "wer_details.txt", "wer"):
+        (tmp_path / "dec" / name).write_text("%WER 0.00 [ 0 / 8 ]\n")
+    sh(f"{SWEEP} utt2spk dec", tmp_path)
+    left = {path.name for path in (tmp_path / "dec").iterdir()}
+    assert not left & {"wer_17_0.0", "cer_3_1.0"} and left > {"wer_details.txt", "wer", "wer_8_0.5", "cer_7_0.0"}
 
 
 def test_the_interval_is_that_of_compute_wer_bootci(tmp_path, sh):

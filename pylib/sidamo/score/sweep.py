@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,12 +64,14 @@ def score_directory(
     complaints = refs.complaints("reference") + compare_keys(refs, hyps)
     summary = []
     if wer:
-        summary.append(_score(directory, "wer", refs.lines, [h.lines for h in hyps], utt2spk, sweep, stats))
+        best, errors = _score(directory, "wer", refs.lines, [h.lines for h in hyps], utt2spk, sweep, stats)
+        summary.append(best)
+        complaints += edge_of_sweep(sweep, errors)
     if cer:
         spelled = functools.cache(lambda line: " ".join(characters(line.split(" "))))
         ref_chars, *hyp_chars = [{utt: spelled(line) for utt, line in t.lines.items()} for t in (refs, *hyps)]
         write_lines(os.path.join(scoring, "test_filt.chars.txt"), ref_chars)
-        summary.append(_score(directory, "cer", ref_chars, hyp_chars, utt2spk, sweep, stats))
+        summary.append(_score(directory, "cer", ref_chars, hyp_chars, utt2spk, sweep, stats)[0])
     write_atomically(os.path.join(scoring, "complaints"), "".join(line + "\n" for line in complaints))
     return summary, complaints
 
@@ -93,8 +96,8 @@ def compare_keys(refs: Transcripts, hyps: Sequence[Transcripts]) -> list[str]:
 
 def _score(
     directory: str, kind: str, refs: dict, hyps: list[dict], utt2spk: dict, sweep: Sequence[Setting], stats: bool
-) -> str:
-    """Score one kind ("wer" or "cer"), write its files, and return the best line."""
+) -> tuple[str, list[int]]:
+    """Score one kind ("wer" or "cer") and write its files; returns the best line, and the errors at each setting."""
     words = {utt: line.split(" ") if line else [] for utt, line in refs.items()}
     results = BatchScorer(words).many(hyps)
     lines = []
@@ -103,6 +106,7 @@ def _score(
         path = os.path.join(directory, f"{kind}_{setting.lmwt}_{setting.wip}")
         write_atomically(path, _wer_file(setting.hyp_path(directory), totals))
         lines.append(f"{path}:{totals.format().splitlines()[0]}")
+    remove_stale(directory, kind, sweep)
     best = best_line(lines)
     if best is None:  # no rate is a number: nothing but empty references
         best = best_line(line.replace("-nan", "0.00") for line in lines)
@@ -114,7 +118,25 @@ def _score(
     if stats:
         details = os.path.join(scoring, f"{kind}_details")
         write_details(details, kind, words, hyps[winner], results[winner], utt2spk, sweep[winner])
-    return best
+    return best, [scores.totals().errors for scores in results]
+
+
+def remove_stale(directory: str, kind: str, sweep: Sequence[Setting]) -> None:
+    """Remove the rates of an earlier, wider sweep: they may be those of other lattices, and best_wer.sh would see them."""
+    current = {f"{kind}_{setting.lmwt}_{setting.wip}" for setting in sweep}
+    for name in os.listdir(directory):
+        if re.fullmatch(rf"{kind}_-?\d+_-?[\d.]+", name) and name not in current:
+            os.remove(os.path.join(directory, name))
+
+
+def edge_of_sweep(sweep: Sequence[Setting], errors: Sequence[int]) -> list[str]:
+    """A sentence where the fewest errors are reached only at the smallest or the largest LM weight, or nothing."""
+    weights = sorted({int(setting.lmwt) for setting in sweep})
+    best = {int(setting.lmwt) for setting, count in zip(sweep, errors) if count == min(errors)}
+    if len(weights) < 3 or best & set(weights[1:-1]) or len(best) > 1:
+        return []
+    where, option = ("smallest", "--min-lmwt") if best == {weights[0]} else ("largest", "--max-lmwt")
+    return [f"the best LM weight, {best.pop()}, is the {where} that was tried: try {option} beyond it"]
 
 
 def _wer_file(hyp_path: str, totals: Totals) -> str:
