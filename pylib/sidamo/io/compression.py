@@ -86,8 +86,9 @@ def _quantize_all(matrix, low, span, levels, dtype):
     """A whole matrix quantised, row after row, in blocks that stay in the cache."""
     values = np.ascontiguousarray(matrix).reshape(-1)
     result = np.empty(values.size, dtype)
-    for first in range(0, values.size, _BLOCK):
-        block = slice(first, first + _BLOCK)
+    step = _BLOCK // 2  # the work is in float64
+    for first in range(0, values.size, step):
+        block = slice(first, first + step)
         result[block] = _quantize(values[block], low, span, levels)
     return result
 
