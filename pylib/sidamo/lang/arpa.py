@@ -133,10 +133,8 @@ class ArpaReader:
                 self._count(text, counts, line)
             position = following
         if not counts:
-            hint = "a byte-order mark before it? " if self.data.startswith(b"\xef\xbb\xbf") else ""
-            self._fail(
-                f"\\data\\ section missing or empty ({hint}it must stand alone on its line, in lower case)", line
-            )
+            hint = "a byte-order mark before it? " if b"\xef\xbb\xbf\\data" in self.data else ""
+            self._fail(f"\\data\\ section missing or empty ({hint}it must stand alone on its line, in lower case)", line)
         return counts, position, line
 
     def _count(self, text: bytes, counts: list[int], line: int) -> None:
@@ -402,9 +400,7 @@ class GrammarCompiler:
         keep = ~misplaced
         if highest and order > 1:
             dst = self._highest_destinations(ngrams, keep, src)
-        self._skip(
-            ngrams, keep & (src < 0), "skipped: its history, the n-gram without its last word, is not in the model"
-        )
+        self._skip(ngrams, keep & (src < 0), "skipped: its history, the n-gram without its last word, is not in the model")
         keep &= src >= 0
         symbols = (last == 0) | ((last == self.disambig) if self.disambig else False)
         if np.any(keep & symbols):

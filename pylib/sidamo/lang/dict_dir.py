@@ -79,16 +79,12 @@ class DictChecker:
             self.error(f"cannot be read ({problem.strerror})", name)
             return None
         if data and not data.endswith(b"\n"):
-            self.error(
-                "the last line does not end in a newline", name, data.count(b"\n") + 1, f"echo >> {self.path(name)}"
-            )
+            self.error("the last line does not end in a newline", name, data.count(b"\n") + 1, f"echo >> {self.path(name)}")
             data += b"\n"
         lines = data.split(b"\n")[:-1]
         for number, line in enumerate(lines, 1):
             if b"\r" in line:
-                self.error(
-                    "carriage return (written on Windows?)", name, number, f"sed -i 's/\\r$//' {self.path(name)}"
-                )
+                self.error("carriage return (written on Windows?)", name, number, f"sed -i 's/\\r$//' {self.path(name)}")
                 break
         self._check_spaces(lines, name)
         return lines
@@ -105,9 +101,7 @@ class DictChecker:
             odd = [c for c in text if c.isspace() and c not in ALLOWED_SPACE and c not in "\x1c\x1d\x1e\x1f"]
             if odd:
                 what = unicodedata.name(odd[0], "a control character")
-                self.error(
-                    f"disallowed white space U+{ord(odd[0]):04X} ({what})", name, number, "replace it by a blank"
-                )
+                self.error(f"disallowed white space U+{ord(odd[0]):04X} ({what})", name, number, "replace it by a blank")
                 return
 
     def _phone_list(self, name: str, table: dict[str, int], needed: bool) -> bool:

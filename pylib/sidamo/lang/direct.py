@@ -100,11 +100,7 @@ def _read_silence(lexicon: CsrFst, loop: int):
         return None, np.array([loop])
     first = lexicon.arcs_of(lexicon.start)
     targets = lexicon.nextstate[first].tolist()
-    if (
-        sorted(set(targets) - {loop}) != [t for t in targets if t != loop]
-        or len(targets) != 2
-        or np.any(lexicon.ilabel[first])
-    ):
+    if sorted(set(targets) - {loop}) != [t for t in targets if t != loop] or len(targets) != 2 or np.any(lexicon.ilabel[first]):
         raise DataError(_STRANGE.format("the start state"), mend=_MEND)
     cost = dict(zip(targets, lexicon.weight[first].tolist()))
     sil_state = next(t for t in targets if t != loop)

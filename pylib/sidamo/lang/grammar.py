@@ -144,9 +144,7 @@ def check_grammar(grammar: CsrFst, word_ids: dict[str, int], pronounced, oov_wor
     labels = np.union1d(grammar.ilabel, grammar.olabel)
     for label in labels.tolist():
         if label not in symbols:
-            raise DataError(
-                f"label {label} is in no line of words.txt", file=name, mend="the same words.txt for L and G"
-            )
+            raise DataError(f"label {label} is in no line of words.txt", file=name, mend="the same words.txt for L and G")
         if label in reserved:
             mend = "arpa2fst --disambig-symbol=#0 turns them into start and end"
             raise DataError(f"{symbols[label]} on an arc", file=name, mend=mend)

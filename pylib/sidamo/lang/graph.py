@@ -193,9 +193,7 @@ def relabel_to_tokens(lg: CsrFst, phone_ids: dict[str, int], token_ids: dict[str
     if np.any(labels < 0):
         wrong = int(lg.ilabel[np.flatnonzero(labels < 0)[0]])
         name = next((symbol for symbol, k in phone_ids.items() if k == wrong), str(wrong))
-        raise DataError(
-            f"unit {name!r} of L is not in tokens.txt", mend="make both with one run of utils/prepare_lang.sh"
-        )
+        raise DataError(f"unit {name!r} of L is not in tokens.txt", mend="make both with one run of utils/prepare_lang.sh")
     relabelled = CsrFst(lg.start, lg.final, lg.offsets, labels.astype(np.int32), lg.olabel, lg.weight, lg.nextstate)
     return arcsort(relabelled, "ilabel")
 

@@ -104,9 +104,7 @@ class LangChecker:
         words = [word for line in read_lines(self.path("oov.txt")) for word in fields(line)]
         if len(words) != 1 or words[0] not in self.words:
             self.error(f"expected one word of words.txt, found {' '.join(words)!r}", "oov.txt")
-        elif [text for line in read_lines(self.path("oov.int")) for text in fields(line)] != [
-            str(self.words[words[0]])
-        ]:
+        elif [text for line in read_lines(self.path("oov.int")) for text in fields(line)] != [str(self.words[words[0]])]:
             self.error("does not correspond to oov.txt", "oov.int")
         self.oov = words[0] if words else ""
 

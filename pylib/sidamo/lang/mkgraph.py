@@ -51,17 +51,11 @@ class GraphBuilder:
     def run(self) -> None:
         for name in ("L_disambig.fst", "G.fst", "words.txt", "phones.txt", "tokens.txt", "T.fst"):
             if not os.path.isfile(f"{self.lang}/{name}"):
-                made_by = (
-                    "utils/format_lm.sh or utils/prepare_grammar.sh" if name == "G.fst" else "utils/prepare_lang.sh"
-                )
+                made_by = "utils/format_lm.sh or utils/prepare_grammar.sh" if name == "G.fst" else "utils/prepare_lang.sh"
                 raise DataError("no such file", file=f"{self.lang}/{name}", mend=f"make it with {made_by}")
-        self.words, self.phones, self.tokens = (
-            read_table(f"{self.lang}/{name}.txt") for name in ("words", "phones", "tokens")
-        )
+        self.words, self.phones, self.tokens = (read_table(f"{self.lang}/{name}.txt") for name in ("words", "phones", "tokens"))
         self._check_model()
-        lg_stamp = self._digest(
-            "L_disambig.fst", "G.fst", "phones.txt", "tokens.txt", "words.txt", extra=self.options.builder
-        )
+        lg_stamp = self._digest("L_disambig.fst", "G.fst", "phones.txt", "tokens.txt", "words.txt", extra=self.options.builder)
         stamp = self._digest("T.fst", extra=lg_stamp + self.topology)
         if not self.options.force and self._is_current(stamp):
             log.info(f"{self.graph} is up to date")
@@ -98,9 +92,7 @@ class GraphBuilder:
             return
 
         def outputs(table):
-            return [
-                symbol for symbol, k in sorted(table.items(), key=lambda item: item[1]) if not symbol.startswith("#")
-            ]
+            return [symbol for symbol, k in sorted(table.items(), key=lambda item: item[1]) if not symbol.startswith("#")]
 
         theirs, ours = outputs(read_table(path)), outputs(self.tokens)
         if theirs != ours:

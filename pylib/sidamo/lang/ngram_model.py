@@ -224,9 +224,7 @@ def _arpa_lines(model: NgramModel, order: int, block: int = 1 << 18):
         if order == model.order:
             yield b"".join([b"%.7g\t%b\n" % row for row in zip(log10[part].tolist(), text)])
         else:
-            yield b"".join(
-                [b"%.7g\t%b\t%.7g\n" % row for row in zip(log10[part].tolist(), text, backoff[part].tolist())]
-            )
+            yield b"".join([b"%.7g\t%b\t%.7g\n" % row for row in zip(log10[part].tolist(), text, backoff[part].tolist())])
 
 
 # ---- pruning and mixing ----

@@ -154,9 +154,7 @@ class LangBuilder:
             source_lines = read_lines(f"{self.source}/lexiconp_silprob.txt")
             name = "lexiconp_silprob.txt"
         else:
-            self.entries = [
-                Entry(parts[0], (parts[1],), tuple(parts[2:])) for parts in map(fields, self.lexiconp_lines)
-            ]
+            self.entries = [Entry(parts[0], (parts[1],), tuple(parts[2:])) for parts in map(fields, self.lexiconp_lines)]
             source_lines = self.lexiconp_lines
             name = "lexiconp.txt"
         if self.positions:
@@ -185,9 +183,7 @@ class LangBuilder:
         self.extra_symbols = [parts[0] for parts in map(fields, read_lines(extra)) if parts] if extra else []
         for symbol in self.extra_symbols:
             if not symbol.startswith("#") or re.fullmatch(r"#\d+", symbol):
-                raise DataError(
-                    f"disambiguation symbol {symbol!r}; expected # and a name that is not a number", file=extra
-                )
+                raise DataError(f"disambiguation symbol {symbol!r}; expected # and a name that is not a number", file=extra)
         self.disambig = [f"#{k}" for k in range(self.num_disambig + 1)] + self.extra_symbols
 
     def _map(self, phones) -> list[str]:

@@ -16,9 +16,7 @@ def first_pronunciations(lang_dir) -> dict[str, list[int]]:
         try:
             word, probability, phones = parts[0], float(parts[1]), parts[2:]
         except (IndexError, ValueError):
-            raise DataError(
-                f"found {line!r}; expected a word, a probability and units", file=path, line=number
-            ) from None
+            raise DataError(f"found {line!r}; expected a word, a probability and units", file=path, line=number) from None
         if word not in best or probability > best[word][0]:
             best[word] = probability, phones
     try:
