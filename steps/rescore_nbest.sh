@@ -61,9 +61,11 @@ if [ -z "$scores" ] && [ -z "$scorer" ]; then
   exit 0
 fi
 if [ -n "$scorer" ]; then
+  # In a file of its own: the runner's shell would expand what is special in it.
+  printf 'set -o pipefail\n%s\n' "$scorer" >"$outdir/nbest/scorer.sh"
   # shellcheck disable=SC2086
   $cmd JOB=1:"$nj" "$outdir/log/scorer.JOB.log" bash -c \
-    "set -o pipefail; $scorer <$outdir/nbest/JOB.text >$outdir/nbest/JOB.scores.tmp && mv $outdir/nbest/JOB.scores.tmp $outdir/nbest/JOB.scores"
+    "bash $outdir/nbest/scorer.sh <$outdir/nbest/JOB.text >$outdir/nbest/JOB.scores.tmp && mv $outdir/nbest/JOB.scores.tmp $outdir/nbest/JOB.scores"
   scores=$outdir/nbest/JOB.scores
 fi
 # shellcheck disable=SC2086

@@ -9,7 +9,8 @@ import pytest
 from sidamo.io.symbols import SymbolTable
 from sidamo.io.tables import SequentialReader
 from sidamo.lattice.arpa import read_arpa
-from sidamo.lattice.ops import best_path
+from sidamo.lattice.nbest import nbest_paths
+from sidamo.lattice.ops import best_path, scale
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -161,6 +162,21 @@ def test_nbest_rescoring_by_a_scorer_is_rescoring_by_its_model(folder, golden, r
             for words, (_, _, graph, _) in found.items():
                 assert graph == pytest.approx(model.sentence_cost(words), abs=5e-3)
 
+
+
+def test_scorer_is_a_command_with_whatever_is_special_in_a_shell(folder, run):
+    scorer = "awk '{print $1, -10 * NF}'"  # prefers few words
+    command = [f"{ROOT}/steps/rescore_nbest.sh", "--n", "20", "--weight", "1", "--lmwt", "1", "--scorer", scorer]
+    done = run([*command, "old", "exp/model/decode", "y"], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    with SequentialReader(f"ark:gunzip -c {folder}/exp/model/decode/lat.1.gz |", "compact_lattice") as reader:
+        shortest = {key: min(len(p.words) for p in nbest_paths(lat, 20)) for key, lat in reader}
+    with SequentialReader(f"ark:gunzip -c {folder}/y/lat.1.gz |", "compact_lattice") as reader:
+        for key, lat in reader:
+            assert len(best_path(scale(lat, acoustic_scale=0.0)).words) == shortest[key]
+
+
+def test_missing_scores_are_a_failure(folder, run):
     (folder / "one_score.sh").write_text("#!/bin/sh\nread key words\necho $key -1\n")
     done = step(run, folder, "steps/rescore_nbest.sh --n 2 --scorer 'sh one_score.sh' old exp/model/decode y")
     assert done.returncode != 0

@@ -446,6 +446,11 @@ def fst_properties(lat) -> int:
     return bits
 
 
+def properties_without_weights(lat) -> int | None:
+    """The property bits read from a file, less what they say of weights: for a copy with other costs."""
+    return None if lat.properties is None else lat.properties & ~(_WEIGHTED | _UNWEIGHTED)
+
+
 # ---------------------------------------------------------------- writing
 
 

@@ -16,6 +16,7 @@ from sidamo.io.lattice import (
     CompactLattice,
     Lattice,
     keep_arcs_and_states,
+    properties_without_weights,
     top_sort,
 )
 from sidamo.lattice.kernels import kernel
@@ -62,8 +63,9 @@ def scale(lat, *, lm_scale=1.0, acoustic_scale=1.0, acoustic2lm_scale=0.0, lm2ac
         np.float64(lat.final_graph[final]), np.float64(lat.final_acoustic[final])
     )
     return replace(
-        lat, graph_cost=graph, acoustic_cost=acoustic, final_graph=final_graph, final_acoustic=final_acoustic
-    )
+        lat, graph_cost=graph, acoustic_cost=acoustic, final_graph=final_graph, final_acoustic=final_acoustic,
+        properties=properties_without_weights(lat),
+    )  # fmt: skip
 
 
 def unscale(lat, *, lm_scale=1.0, acoustic_scale=1.0):
@@ -73,7 +75,8 @@ def unscale(lat, *, lm_scale=1.0, acoustic_scale=1.0):
 
 def add_word_ins_penalty(lat, penalty: float):
     """Add `penalty` to the graph cost of every arc that carries a word."""
-    return replace(lat, graph_cost=rounded(lat.graph_cost + penalty * (_words(lat) != 0)))
+    cost = rounded(lat.graph_cost + penalty * (_words(lat) != 0))
+    return replace(lat, graph_cost=cost, properties=properties_without_weights(lat))
 
 
 def final_cost(lat) -> np.ndarray:
