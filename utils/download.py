@@ -2,7 +2,7 @@
 """Fetch a file from the web: resumed where it was cut off, tried again on a failure, checked by its SHA-256.
 
 Writes  <file>; while it is incomplete <file>.part
-Example: utils/download.py --sha256 c3f4…,3030… https://www.openslr.org/resources/1/waves_yesno.tar.gz downloads/waves_yesno.tar.gz
+Example: utils/download.py --sha256 c3f4…,3030… https://www.openslr.org/resources/1/waves_yesno.tar.gz downloads/waves.tar.gz
 
 Further addresses after the file are mirrors, tried in turn. A file that is there and has the right sum is not fetched again.
 """

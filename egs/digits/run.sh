@@ -44,17 +44,19 @@ fi
 if stage 2 language "How is a word pronounced (L), which words may follow each other (G), how do frames spell phones (T)?"; then
   need 0 data/train/text
   local/prepare_dict.sh data/local/dict
-  utils/prepare_lang.sh --position-dependent-phones false --sil-prob 0.0 data/local/dict "<unk>" data/local/lang data/lang
+  utils/prepare_lang.sh --ctc true data/local/dict "<unk>" data/local/lang data/lang
   # Two grammars: any digit after any other, and a trigram model of the training transcripts.
   utils/train_lm.sh --order 3 data/train/text data/local/lm/3gram.arpa.gz
   utils/format_lm.sh data/lang data/local/lm/3gram.arpa.gz data/local/dict/lexicon.txt data/lang_3gram
+  cut -d ' ' -f 1 data/local/dict/lexicon.txt >data/local/words
+  utils/prepare_grammar.sh --loop true data/lang data/local/words data/lang_loop
   for grammar in loop 3gram; do utils/mkgraph.sh data/lang_$grammar exp/graph_$grammar; done
 fi
 
 if stage 3 training "Which phone does each stretch of sound belong to? (nobody tells where one begins: that is what CTC learns)"; then
   need 1 data/{train,dev}/feats.scp
   need 2 data/lang/tokens.txt
-  steps/train_ctc.sh --config conf/train.conf --seed "$seed" data/train data/dev data/lang $model
+  steps/train_ctc.sh --train-config conf/train.conf --seed "$seed" data/train data/dev data/lang $model
 fi
 
 if stage 4 decoding "Which words explain the sound best?"; then

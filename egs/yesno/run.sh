@@ -45,15 +45,17 @@ fi
 if stage 2 language "How is a word pronounced (L), which words may follow each other (G), how do frames spell phones (T)?"; then
   need 0 data/train/text
   local/prepare_dict.sh data/local/dict
-  utils/prepare_lang.sh --position-dependent-phones false --sil-prob 0.0 data/local/dict "<unk>" data/local/lang data/lang
+  utils/prepare_lang.sh --ctc true data/local/dict "<unk>" data/local/lang data/lang
   # Either word after either word, as in Kaldi's recipe.
+  printf '%s\n' NO YES >data/local/words
+  utils/prepare_grammar.sh --loop true data/lang data/local/words data/lang_loop
   utils/mkgraph.sh data/lang_loop exp/graph
 fi
 
 if stage 3 training "Which phone does each stretch of sound belong to? (nobody tells where one begins: that is what CTC learns)"; then
   need 1 data/{train,test}/feats.scp
   need 2 data/lang/tokens.txt
-  steps/train_ctc.sh --config conf/train.conf --seed "$seed" data/train data/train data/lang $model
+  steps/train_ctc.sh --train-config conf/train.conf --num-threads 1 --seed "$seed" data/train data/train data/lang $model
 fi
 
 if stage 4 decoding "Which words explain the sound best?"; then

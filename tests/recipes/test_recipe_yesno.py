@@ -33,7 +33,8 @@ def test_killed_at_any_instant_it_goes_on(scratch_recipe, yesno_corpus):
     chance = random.Random(os.environ.get("SIDAMO_KILL_SEED", "7"))
     command = ["./run.sh", "--corpus", str(yesno_corpus)]
     for _ in range(KILLS):
-        process = subprocess.Popen(command, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet)
         try:
             process.wait(timeout=chance.uniform(1, 14))
         except subprocess.TimeoutExpired:

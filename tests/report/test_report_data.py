@@ -98,9 +98,12 @@ def test_lattice_posteriors_by_enumeration(scale):
     assert num_frames(lat) == 2
 
 
-def test_drawing_of_a_lattice():
+def test_drawing_of_a_lattice(monkeypatch):
     view = lattice_view.view(diamond(), {1: "a", 2: "b", 3: "c"}.get, 1.0)
     assert len(view["states"]) == 4 and sorted(arc[2] for arc in view["arcs"]) == ["a", "a", "b", "c", "c"]
+    monkeypatch.setattr(lattice_view, "LEAST", 1.0)  # the best path stays, whatever its posterior
+    best = lattice_view.view(diamond(), {1: "a", 2: "b", 3: "c"}.get, 1.0)
+    assert [arc[2] for arc in best["arcs"]] == ["b", "c"]
     ends = [tuple(arc[:2]) for arc in view["arcs"]]
     assert all(view["states"][a][0] < view["states"][b][0] for a, b in ends)  # time runs to the right
     assert view["states"][ends[-1][1]][2]

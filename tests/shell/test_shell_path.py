@@ -29,7 +29,8 @@ def clone(tmp_path):
 def source(folder, script="echo ready", **environment):
     """Source path.sh in a clean environment, then run `script`."""
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment}
-    return subprocess.run(["bash", "-c", f"set -euo pipefail; . ./path.sh; {script}"], cwd=folder, env=env, capture_output=True, text=True)
+    command = ["bash", "-c", f"set -euo pipefail; . ./path.sh; {script}"]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
 def fake_tools(folder, **scripts):
@@ -59,19 +60,25 @@ def test_python_too_old(clone):
     assert "too old" in result.stderr and "Python 3.8.10" in result.stderr and "3.10" in result.stderr
 
 
+OFFLINE = {
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": "/dev/null",
+}  # fmt: skip
+
+
 def test_no_network(clone):
-    result = source(clone, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_NO_CACHE_DIR="1", PIP_CONFIG_FILE="/dev/null")
+    result = source(clone, **OFFLINE)
     assert result.returncode == 1
     assert "no network" in result.stderr
     # What was cut off is noticed, and done again from the start.
-    again = source(clone, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_NO_CACHE_DIR="1", PIP_CONFIG_FILE="/dev/null")
+    again = source(clone, **OFFLINE)
     assert again.returncode == 1 and "did not finish; starting over" in again.stderr
 
 
 def test_no_space(clone, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", small], capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", small]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small file system needs root and mount")
     try:
         shutil.copytree(clone, small / "clone")
@@ -84,7 +91,9 @@ def test_no_space(clone, tmp_path):
 
 def test_interrupt_leaves_no_pip_behind(clone):
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    process = subprocess.Popen(["bash", "-c", ". ./path.sh"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        ["bash", "-c", ". ./path.sh"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.time() + 60
     while not (clone / ".venv/.sidamo-installing").exists() and time.time() < deadline:
         time.sleep(0.05)

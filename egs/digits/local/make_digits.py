@@ -130,7 +130,8 @@ def record(clean: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, 
     speech = resample_poly(clean.astype(np.float64), 320, 441)  # 22050 Hz to 16000 Hz
     margins = (random.uniform(0.08, 0.25, 2) * RATE).astype(int)
     speech = np.concatenate([np.zeros(margins[0]), speech, np.zeros(margins[1])])
-    condition = {"snr": round(float(random.uniform(15, 30)), 1), "t60": 0.0, "noise": str(random.choice(["white", "pink", "babble"]))}
+    snr, kind = round(float(random.uniform(15, 30)), 1), str(random.choice(["white", "pink", "babble"]))
+    condition = {"snr": snr, "t60": 0.0, "noise": kind}
     if random.random() < 0.5:
         condition["t60"] = round(float(random.uniform(0.1, 0.35)), 2)
         speech = fftconvolve(speech, room(random, condition["t60"]))[: len(speech)]
@@ -172,7 +173,8 @@ def make_voice(job: tuple[dict, str]) -> str:
         with wave.open(str(partial / f"{utterance}.wav"), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes(samples.tobytes())
-        rows.append({"utt": utterance, "spk": voice["speaker"], "text": " ".join(string), "seconds": len(samples) / RATE, **condition})
+        about = {"utt": utterance, "spk": voice["speaker"], "text": " ".join(string), "seconds": len(samples) / RATE}
+        rows.append({**about, **condition})
     (partial / "utterances.json").write_text(json.dumps({"voice": voice, "utterances": rows}, indent=1))
     partial.rename(folder)
     return voice["speaker"]

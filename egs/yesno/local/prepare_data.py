@@ -26,8 +26,11 @@ def main() -> int:
     odd = [wave.name for wave in waves if not re.fullmatch(r"[01](_[01]){7}", wave.stem)]
     if odd or len(waves) != NUM_RECORDINGS:
         found = f"{len(waves)} .wav files" + (f", among them {odd[0]}" if odd else "")
-        print(f"prepare_data.py: {corpus} has {found}; expected {NUM_RECORDINGS} with names of eight 0 or 1 joined by _.", file=sys.stderr)
-        print("prepare_data.py: give the right folder (./run.sh --corpus DIR), or remove it and fetch it again: ./run.sh --stage 0", file=sys.stderr)
+        print(
+            f"prepare_data.py: {corpus} has {found}; expected {NUM_RECORDINGS} with names of eight 0 or 1 joined by _.\n"
+            "prepare_data.py: give the right folder (./run.sh --corpus DIR), or remove it and fetch it again: ./run.sh --stage 0",
+            file=sys.stderr,
+        )
         return 1
     for part, chosen in (("train", waves[:NUM_TRAIN]), ("test", waves[NUM_TRAIN:])):
         files = {

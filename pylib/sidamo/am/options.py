@@ -38,6 +38,7 @@ class TrainOptions:
     label_smoothing: float = _option(0.0, "weight of the cross-entropy to the uniform distribution, per frame")
     intermediate_weight: float = _option(0.0, "weight of CTC on hidden layers, where a network offers it")
     criterion: str = _option("ctc", "ctc | asg (no blank, learned transitions)")
+    flat_start_epochs: int = _option(0, "first epochs with evenly spaced labels instead of CTC, for very small corpora")
     ctc: str = _option("auto", "implementation of the loss: auto | fused | torch")
     # model averaging and stopping
     ema_decay: float = _option(0.0, "decay of an exponential moving average of the weights (0: none), e.g. 0.999")
@@ -85,6 +86,8 @@ class TrainOptions:
                 raise OptionError(f"--{name.replace('_', '-')}={getattr(self, name)}: expected more than 0")
         if not 1 <= self.subsampling <= 8:
             raise OptionError(f"--subsampling={self.subsampling}: expected 1 to 8")
+        if self.flat_start_epochs > 0 and self.criterion != "ctc":
+            raise OptionError(f"--flat-start-epochs={self.flat_start_epochs}: goes with --criterion=ctc only")
         if not 0 <= self.ema_decay < 1:
             raise OptionError(f"--ema-decay={self.ema_decay}: expected 0 <= decay < 1")
         if self.word_boundary and any(c.isspace() for c in self.word_boundary):

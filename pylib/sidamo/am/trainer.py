@@ -208,6 +208,8 @@ class Trainer:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
             outputs = self.model.forward_training(feats, lengths)
         losses, objective = self.criterion(outputs, targets, target_lengths)
+        if self.state.epoch < self.options.flat_start_epochs:
+            objective = self.criterion.flat_start(outputs, targets, target_lengths)
         (objective / num_tokens).backward()
         losses = losses.detach()
         finite = ~torch.isinf(losses)
