@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-MAX_ARCS = 70  # more cannot be read; the least probable go
+MAX_ARCS, LEAST = 50, 0.01  # arcs that are drawn: the most probable ones, and none below this posterior
 MAX_LANES = 7  # rows of states above one another
 
 
@@ -80,8 +80,8 @@ def view(lat, words, acoustic_scale: float) -> dict | None:
         return None
     probability = posteriors(lat, acoustic_scale)
     # The best path is always drawn, so that what is left hangs together.
-    order = np.argsort(-probability, kind="stable")[:MAX_ARCS]
-    kept = sorted({*order.tolist(), *best_path(lat, acoustic_scale)})
+    likely = [arc for arc in np.argsort(-probability, kind="stable")[:MAX_ARCS].tolist() if probability[arc] >= LEAST]
+    kept = sorted({*likely, *best_path(lat, acoustic_scale)})
     source, target = lat.arc_source(), lat.nextstate
     states = sorted({int(s) for arc in kept for s in (source[arc], target[arc])})
     number = {state: i for i, state in enumerate(states)}

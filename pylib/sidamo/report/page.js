@@ -314,7 +314,7 @@
         drawPost();
       } else content.push(el("h3", {}, "CTC posteriors"), missing(data.missing.posteriors || "None were kept for this utterance."));
       if (u.words.length) add("Words in time", `Word timing: ${u.words.map((w) => `${w.word} at ${w.start.toFixed(2)} s`).join(", ")}`, wordTrack(u.words, u.sound.seconds));
-      content.push(el("h3", {}, "Lattice (thick: probable)"), u.lattice ? lattice(u.lattice) : missing(u.note ? "Not decoded." : data.missing.lattice || "No lattice."));
+      content.push(el("h3", {}, "Lattice (thick: probable; arcs below one percent are left out)"), u.lattice ? lattice(u.lattice) : missing(u.note ? "Not decoded." : data.missing.lattice || "No lattice."));
       holder.replaceChildren(...content.filter(Boolean));
       const follow = () => { for (const node of tracks) node.cursor.style.left = `${(100 * audio.currentTime) / u.sound.seconds}%`; if (!audio.paused && holder.contains(audio)) requestAnimationFrame(follow); };
       audio.addEventListener("play", follow);
@@ -359,7 +359,7 @@
   document.getElementById("nav").append(el("a", { href: "#summary" }, "Summary"));
   panel("sweep", "Sweep", "Which weight of the language model, which penalty on words?", (s) => [sweepTable(s, "wer"), sweepTable(s, "cer")]);
   section("curves", "Learning curves", "Did it learn, and did it go on learning?", ...curvePanel());
-  panel("errors", "Errors", "Which words are taken for which others, missed, or made up?", errorPanel);
+  panel("errors", "Errors", "Which words are taken for which others, missed, or made up? (Where a split of errors is a matter of taste, align-text, used here, prefers substitutions to pairs of an insertion and a deletion; compute-wer, used in the summary, does not. The number of errors is the same.)", errorPanel);
   panel("groups", "Speakers and lengths", "Whose speech is hard, and are long utterances harder?", (s) => (s.utts.length ? [groupTable("By speaker", "speaker", s.speakers), groupTable("By number of words said", "words", s.lengths)] : missing("No alignments.")));
   utterancePanel();
   listenPanel();
