@@ -289,8 +289,9 @@ def interpolate(one: NgramModel, other: NgramModel, weight: float) -> NgramModel
     ids = {word: k for k, word in enumerate(words)}
     to_new = np.array([ids[word] for word in other.words])
     known_to_other = {new: old for old, new in enumerate(to_new.tolist())}
-    from_new = np.array([known_to_other.get(k, UNK) for k in range(len(words))])
-    new_to_one = np.where(np.arange(len(words)) < len(one.words), np.arange(len(words)), UNK)
+    # A word that a model lacks has no probability there; as part of a history it is the unknown word.
+    from_new = np.array([known_to_other.get(k, -1) for k in range(len(words))])
+    new_to_one = np.where(np.arange(len(words)) < len(one.words), np.arange(len(words)), -1)
     tables: list[Table] = []
     for order in range(1, max(one.order, other.order) + 1):
         rows = [one.rows_to_words(order)] if order <= one.order else []
@@ -315,8 +316,10 @@ def interpolate(one: NgramModel, other: NgramModel, weight: float) -> NgramModel
 
 
 def _score_any(model: NgramModel, ngrams: np.ndarray) -> np.ndarray:
-    """Scores of n-grams that may be longer than the model."""
-    return model.score(ngrams[:, -model.order :])
+    """Scores of n-grams that may be longer than the model; -1 stands for a word that it lacks."""
+    ngrams = ngrams[:, -model.order :]
+    scores = model.score(np.where(ngrams < 0, UNK, ngrams))
+    return np.where(ngrams[:, -1] < 0, -np.inf, scores)
 
 
 # ---- perplexity ----
