@@ -1,6 +1,7 @@
 """The loop that compute-fbank-feats, compute-mfcc-feats, compute-plp-feats and compute-spectrogram-feats share."""
 
 import dataclasses
+import math
 import os
 
 from sidamo.feats.blocks import LONG_FRAMES, FeatureBlocks
@@ -72,10 +73,7 @@ def pick_channel(wave, key: str, channel: int):
             warn(f"{key}: Channel not specified but you have data with {wave.num_channels} channels; taking channel 0")
         return wave.channel(0)
     if not 0 <= channel < wave.num_channels:
-        warn(
-            f"File with id {key} has {wave.num_channels} channels but you specified channel {channel},"
-            " producing no output."
-        )
+        warn(f"File with id {key} has {wave.num_channels} channels but you specified channel {channel}, producing no output.")
         return None
     return wave.channel(channel)
 
@@ -97,6 +95,8 @@ def features_of(computer, wave, key: str, loop: LoopOptions, warp: float):
     except DataError as error:
         warn(f"Failed to compute features for utterance {key}: {error}")
         return None
+    if not math.isfinite(feats.sum()):
+        warn(f"{key}: the features hold NaN or infinity (digital silence, say; --dither=1 avoids it)")
     if len(feats) == 0:
         warn(f"{key}: {len(samples)} samples are less than one frame: an empty matrix is written")
     elif loop.subtract_mean:

@@ -5,6 +5,7 @@ energy, pre-emphasis, window function, zero padding.
 """
 
 import dataclasses
+import functools
 import math
 import zlib
 
@@ -51,17 +52,17 @@ class FrameOptions:
         if not 0.0 <= self.preemphasis_coefficient <= 1.0:
             raise OptionError(f"--preemphasis-coefficient={self.preemphasis_coefficient:g} must lie in 0..1")
 
-    @property
+    @functools.cached_property
     def window_size(self) -> int:
         """Samples; truncated, not rounded."""
         return int(float(np.float32(self.sample_frequency)) * 0.001 * float(np.float32(self.frame_length)))
 
-    @property
+    @functools.cached_property
     def window_shift(self) -> int:
         """Samples; truncated, not rounded."""
         return int(float(np.float32(self.sample_frequency)) * 0.001 * float(np.float32(self.frame_shift)))
 
-    @property
+    @functools.cached_property
     def padded_size(self) -> int:
         """Length of the Fourier transform, samples."""
         if not self.round_to_power_of_two:
