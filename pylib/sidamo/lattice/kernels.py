@@ -5,7 +5,7 @@ Importing numba and loading a compiled loop costs about half a second, more than
 
 import functools
 
-COMPILE_AFTER = 300_000  # steps of Python loops (about 0.1 s) before numba is worth its import
+COMPILE_AFTER = 3_000_000  # steps of Python loops: about half a second, what numba's import costs
 _work = 0
 
 
