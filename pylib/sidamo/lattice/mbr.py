@@ -7,6 +7,7 @@ Times of words in bins: appendix C, corrected as in Kaldi (lat/sausages.cc).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +65,12 @@ def _edit_distance(arc_start, arc_end, word, loglike, first_arc, r, alpha, alpha
             if x > total:
                 total, x = x, total
             difference = x - total
-            if difference > -745.0:
-                total += np.log1p(np.exp(difference))
+            if difference >= -36.04365338911715:  # ln of the spacing of doubles: less cannot change the sum
+                total += math.log1p(math.exp(difference))
         alpha[n] = total
         for a in range(first_arc[n], first_arc[n + 1]):
             s, w = arc_start[a], word[a]
-            share = np.exp(alpha[s] + loglike[a] - total)
+            share = math.exp(alpha[s] + loglike[a] - total)
             insertion = 0.0 if w == 0 else 1.0 + delta
             row[0] = alpha_dash[s, 0] + insertion
             alpha_dash[n, 0] += share * row[0]
@@ -103,13 +104,14 @@ def _accumulate(arc_start, arc_end, word, loglike, first_arc, r, alpha, alpha_da
                 a1 = alpha_dash[s, q - 1] + (0.0 if w == r[q - 1] else 1.0)
                 a2 = alpha_dash[s, q] + insertion
                 a3 = row[q - 1] + (0.0 if r[q - 1] == 0 else 1.0)
+                # Ties are common, and rounding decides them, in Kaldi as here: the sums are in its order, exp is libm's.
                 if a1 <= a2 and a1 <= a3:
                     choice[q], row[q] = 1, a1
                 elif a2 < a1 and a2 <= a3:
                     choice[q], row[q] = 2, a2
                 else:
                     choice[q], row[q] = 3, a3
-            share = np.exp(alpha[s] + loglike[a] - alpha[n])
+            share = math.exp(alpha[s] + loglike[a] - alpha[n])
             beta_row[:] = 0.0
             for q in range(num_bins, 0, -1):
                 beta_row[q] += share * beta_dash[n, q]
