@@ -247,6 +247,24 @@ def test_topology_inside_equals_enumeration(topology):
     assert compared > 200
 
 
+@pytest.mark.parametrize("topology", ["correct", "modified"])
+def test_lattice_beam_with_the_topology_inside(topology):
+    """Nothing within the beam is lost, though hubs forget what their last frame was."""
+    rng = np.random.default_rng(9)
+    for _ in range(300):
+        lg = random_lg(rng)
+        loglikes = random_loglikes(rng, int(rng.integers(1, 5)), 4)
+        expected = topology_paths(lg, loglikes, topology)
+        search = TopologySearch(make_topology_graph(lg, topology, 5), LatticeOptions(lattice_beam=2.0, **NO_BEAM))
+        search.advance(loglikes)
+        found = lattice_paths(search.raw_lattice())
+        best = min(expected.values())
+        for key, cost in expected.items():
+            if cost <= best + 2.0 - 1e-4:
+                assert found[key] == pytest.approx(cost, abs=1e-4)
+        assert found.keys() <= expected.keys()
+
+
 @pytest.mark.parametrize("topology", ["correct", "compact", "modified", "minimal"])
 def test_topology_inside_equals_composed_graph(topology):
     """LG with the topology inside, against TLG composed by OpenFst and decoded by the other kernel, with a beam."""

@@ -35,6 +35,7 @@ def determinizer(opts, lattice_beam: float):
     """Function (raw lattice, key) -> what is written: a CompactLattice, or the raw one where that is asked for."""
     if not opts.determinize_lattice:
         return lambda lat, key: lat
+    from sidamo.io.lattice import is_top_sorted, top_sort
     from sidamo.lattice.determinize import DeterminizeOptions, determinize
 
     limits = DeterminizeOptions(delta=opts.delta, max_mem=opts.max_mem)
@@ -50,7 +51,7 @@ def determinizer(opts, lattice_beam: float):
             from sidamo.lattice.minimize import minimize
 
             clat = minimize(clat)
-        return clat
+        return clat if is_top_sorted(clat) else top_sort(clat, key)
 
     return finish
 

@@ -296,7 +296,8 @@ def take_arcs(arcs, hub_cost, hub_pointer, try_hub, try_arc, try_cost, tries, bo
             if num_links == room_links:
                 return LINKS_FULL, count, num_links
             link_from[num_links], link_to[num_links] = hub_node + i, unit_node + j
-            link_arc[num_links], link_cost[num_links] = a, c_new - hub_cost[0, i]
+            # From the hub's best way, even where that one may not take this arc: a bound from below for any way.
+            link_arc[num_links], link_cost[num_links] = a, c_new - hub_cost[which, i]
             num_links += 1
     return DONE, count, num_links
 

@@ -45,7 +45,7 @@ def find_extra(node_cost, node_before, node_stay, node_hub, extra, lattice_beam,
                     extra[before] = through
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
             i, j = link_from[k], link_to[k]
-            through = extra[j] + max(node_cost[i] + link_cost[k] - node_cost[j], ZERO)
+            through = extra[j] + (node_cost[i] + link_cost[k] - node_cost[j])  # below 0 where the best may not go on
             if through <= lattice_beam and through < extra[i]:
                 extra[i] = through
 
@@ -67,7 +67,7 @@ def prune(node_key, node_cost, node_before, node_stay, node_hub, extra, renumber
             while k < end:
                 i, j = link_from[k], link_to[k]
                 if renumbered[i] >= 0 and renumbered[j] >= 0:
-                    if extra[j] + max(node_cost[i] + link_cost[k] - node_cost[j], ZERO) <= lattice_beam:
+                    if extra[j] + (node_cost[i] + link_cost[k] - node_cost[j]) <= lattice_beam:
                         link_from[kept_links], link_to[kept_links] = renumbered[i], renumbered[j]
                         link_arc[kept_links], link_cost[kept_links] = link_arc[k], link_cost[k]
                         kept_links += 1
