@@ -143,3 +143,59 @@ def test_wav_reverberate_messages(data, run):
     ):
         done = run(f"wav-reverberate {options} {data}/s0.wav {data}/out.wav", env=PATH)
         assert done.returncode == status and words in done.stderr, done.stderr
+
+
+COMMANDS = [
+    "wav-perturb --speed=0.9 {d}/s0.wav - |",
+    "cat {d}/s0.wav | wav-perturb --volume=1.5 - - |",
+    "wav-perturb --speed=1.1 --volume=0.5 '{d}/s0.wav' - | wav-reverberate --impulse-response={d}/rir.wav - - |",
+    "wav-reverberate --shift-output=true --additive-signals='wav-reverberate --duration=1 {d}/n0.wav - |,{d}/n1.wav'"
+    " --start-times='0,0.5' --snrs='10,5' {d}/s0.wav - |",
+    "wav-copy {d}/s0.wav - |",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_our_pipes_need_no_shell(data, monkeypatch, command):
+    """In this process or through a shell: the same bytes; and the shell is really not used."""
+    from sidamo.bin import _inline
+    from sidamo.io import streams
+
+    monkeypatch.setenv("PATH", PATH["PATH"])
+    name = command.format(d=data)
+    monkeypatch.setattr(streams, "inline_command", None)
+    with streams.open_rxfilename(name) as stream:
+        expected = stream.read()
+    _inline.enable()
+    monkeypatch.setattr(streams, "_PipeReader", None)
+    with streams.open_rxfilename(name) as stream:
+        assert stream.read() == expected
+    assert len(expected) > 1000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat {d}/s0.wav; true |", "cat {d}/*.wav |", "cat $HOME/x |", "sox {d}/s0.wav -t wav - |", "cat {d}/a {d}/b |",
+        "wav-copy scp:x ark:- |", "head -c 100 {d}/s0.wav | wav-perturb - - |", "wav-perturb 'open |", "cat - |",
+        "wav-perturb {d}/s0.wav {d}/out.wav |",
+    ],
+)  # fmt: skip
+def test_other_pipes_go_to_the_shell(data, command):
+    from sidamo.bin._inline import run
+
+    assert run(command.format(d=data)[:-1].strip()) is None
+
+
+def test_errors_of_our_pipes(data, monkeypatch):
+    from sidamo.bin._inline import run
+    from sidamo.io.errors import DataError
+
+    for command, words in (
+        ("wav-perturb --speed=0 {d}/s0.wav -", "between 0.1 and 10"),
+        ("wav-perturb --sped=1 {d}/s0.wav -", "did you mean --speed"),
+        ("cat {d}/none.wav | wav-perturb - -", "none.wav"),
+        ("wav-perturb - -", "standard input"),
+    ):
+        with pytest.raises(DataError, match=words):
+            run(command.format(d=data))

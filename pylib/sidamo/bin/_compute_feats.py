@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 
+from sidamo.bin import _inline
 from sidamo.feats.blocks import LONG_FRAMES, FeatureBlocks
 from sidamo.feats.window import dithered, num_frames, option
 from sidamo.io.errors import DataError, OptionError
@@ -121,6 +122,7 @@ def run(argv, usage: str, groups, make, htk_kind=None) -> int:
     for group in [*groups, *extra]:
         parser.group(group)
     opts, (rspecifier, wspecifier) = parser.parse(argv, num_args=2)
+    _inline.enable()
     computer = make(*(opts.make(group) for group in groups))
     loop = opts.make(LoopOptions)
     warps = Warps(opts.make(WarpOptions) if has_mel else None)

@@ -13,6 +13,7 @@ See also: process-kaldi-pitch-feats
 
 @tool
 def main(argv=None) -> int:
+    from sidamo.bin import _inline
     from sidamo.bin._compute_feats import pick_channel
     from sidamo.feats.pitch import PitchOptions, PitchTracker
     from sidamo.io.errors import DataError
@@ -20,6 +21,7 @@ def main(argv=None) -> int:
     from sidamo.io.options import Options
     from sidamo.io.tables import SequentialReader, Writer
 
+    _inline.enable()
     parser = Options(USAGE)
     parser.group(PitchOptions())
     parser.add("channel", -1, "Channel to use (-1: expect mono, 0: left, 1: right)")

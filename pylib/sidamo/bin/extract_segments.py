@@ -19,11 +19,13 @@ See also: wav-copy, wav-to-duration
 
 @tool
 def main(argv=None) -> int:
+    from sidamo.bin import _inline
     from sidamo.io.log import info, warn
     from sidamo.io.options import Options
     from sidamo.io.streams import open_rxfilename
     from sidamo.io.tables import RandomAccessReader, Writer
 
+    _inline.enable()
     parser = Options(USAGE)
     parser.add("min-segment-length", 0.1, "Minimum segment length in seconds (reject shorter segments)")
     parser.add("max-overshoot", 0.5, "End segments overshooting audio by less than this (in seconds) are truncated, "

@@ -14,11 +14,13 @@ See also: wav-to-duration extract-segments
 
 @tool
 def main(argv=None) -> int:
+    from sidamo.bin import _inline
     from sidamo.io.errors import OptionError
     from sidamo.io.log import info
     from sidamo.io.options import Options
     from sidamo.io.tables import SequentialReader, Writer, is_rspecifier, is_wspecifier, read_object, write_object
 
+    _inline.enable()
     opts, (source, target) = Options(USAGE).parse(argv, num_args=2)
     if is_rspecifier(source) != is_wspecifier(target):
         raise OptionError("Cannot mix tables and single files: either ark: or scp: on both sides, or on neither")

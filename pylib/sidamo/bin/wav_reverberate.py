@@ -13,17 +13,25 @@ e.g. wav-reverberate --duration=20.25 --impulse-response=rir.wav --additive-sign
 
 @tool
 def main(argv=None) -> int:
+    from sidamo.io.tables import read_object, write_object
+
+    wave, target = make(argv, lambda name: read_object(name, "wave"))
+    write_object(target, "wave", wave)
+    return 0
+
+
+def make(argv, read):
+    """The corrupted Wave and where it goes; `read` gives the Wave of an rxfilename."""
     import numpy as np
 
-    from sidamo.io.tables import read_object, write_object
     from sidamo.io.wave import Wave
 
     opts, (source, target) = parser().parse(argv, num_args=2)
-    wave = read_object(source, "wave")
+    wave = read(source)
     signal = channel_of(wave, opts.input_wave_channel, source, "--input-wave-channel")
-    response = read_like(opts.impulse_response, wave, "--impulse-response") if opts.impulse_response else None
+    response = read_like(opts.impulse_response, wave, read, "--impulse-response") if opts.impulse_response else None
     names = [name for name in opts.additive_signals.split(",") if name]
-    noises = [read_like(name, wave, "--additive-signals") for name in names]
+    noises = [read_like(name, wave, read, "--additive-signals") for name in names]
     snrs = numbers(opts.snrs, "--snrs", len(noises))
     starts = numbers(opts.start_times, "--start-times", len(noises))
     channels = range(response.num_channels if response and opts.multi_channel_output else 1)
@@ -39,8 +47,7 @@ def main(argv=None) -> int:
             )
         chosen = [channel_of(n, noise_channel, name, "--noise-channel") for n, name in zip(noises, names)]
         rows.append(one_channel(signal, wave.rate, rir, chosen, snrs, starts, opts))
-    write_object(target, "wave", Wave(wave.rate, np.stack(rows)))
-    return 0
+    return Wave(wave.rate, np.stack(rows)), target
 
 
 def parser():
@@ -68,12 +75,11 @@ def parser():
     return o
 
 
-def read_like(name: str, wave, what: str):
+def read_like(name: str, wave, read, what: str):
     """A wave of the input's sample rate. Raises DataError."""
     from sidamo.io.errors import DataError
-    from sidamo.io.tables import read_object
 
-    other = read_object(name, "wave")
+    other = read(name)
     if other.rate != wave.rate:
         raise DataError(f"{what}: its sample rate is {other.rate:g}, that of the input {wave.rate:g}", file=name,
                         mend="resample it to the rate of your data")  # fmt: skip

@@ -12,10 +12,12 @@ See also: wav-copy extract-segments feat-to-len
 
 @tool
 def main(argv=None) -> int:
+    from sidamo.bin import _inline
     from sidamo.io.log import info
     from sidamo.io.options import Options
     from sidamo.io.tables import Writer
 
+    _inline.enable()
     parser = Options(USAGE)
     parser.add(
         "read-entire-file", False, "If true, regardless of wav header info, wav-to-duration will read the whole file"

@@ -58,6 +58,11 @@ def error(message: object) -> None:
     _emit("ERROR", message, code.co_name, code.co_filename, trace.tb_lineno)
 
 
+def verbosity() -> int:
+    """What set_verbose was given last."""
+    return _state["verbose"]
+
+
 def vlog(level: int, message: object) -> None:
     """A detail, shown only with --verbose=level or more."""
     if level <= _state["verbose"]:

@@ -140,6 +140,9 @@ def _is_gzip(stream):
     return stream.peek(2)[:2] == b"\x1f\x8b"
 
 
+inline_command = None  # may be set to a function that runs some commands in this process: sidamo.bin._inline
+
+
 def open_rxfilename(name: str) -> io.BufferedReader:
     """Opens an rxfilename; the stream is a context manager and has `peek`.
 
@@ -150,6 +153,9 @@ def open_rxfilename(name: str) -> io.BufferedReader:
     if kind == "stdin":
         return _open_stdin()
     if kind == "pipe":
+        stream = inline_command(name[:-1].strip()) if inline_command else None
+        if stream is not None:
+            return stream
         return _PipeReader(name[:-1].strip(), name)
     if kind == "offset":
         path, offset = _OFFSET.fullmatch(name).groups()
