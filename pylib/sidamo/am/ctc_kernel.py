@@ -122,12 +122,12 @@ def _log_domain(logits, labels, skip, grad, want_grad):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _exact(row, out, column):
-    """out[column], the softmax of row, in float64: computed again where it is so small that float32 cut it off."""
-    if out[column] > TINY:
-        return np.float64(out[column])
+def _exact(row, out, labels, y):
+    """y(s) = softmax of row at labels[s] in float64, computed again where float32 cut it off."""
     best = np.argmax(row)
-    return np.exp(np.float64(row[column]) - np.float64(row[best])) * out[best]
+    for s in range(labels.shape[0]):
+        if out[labels[s]] <= TINY:
+            y[s] = np.exp(np.float64(row[labels[s]]) - np.float64(row[best])) * out[best]
 
 
 @numba.njit(cache=True)
@@ -245,11 +245,16 @@ def _utterance(logits, targets, blank, grad, want_grad):
     for t in range(frames):
         out = grad[t] if want_grad else scratch
         bad |= _softmax_row(logits[t], out, power)
-        y, p_blank = prob[t], _exact(logits[t], out, blank)
+        y, p_blank = prob[t], out[blank]
+        least = p_blank
         for s in range(0, states - 1, 2):
+            p = out[labels[s + 1]]
+            least = min(least, p)
             y[s] = p_blank
-            y[s + 1] = _exact(logits[t], out, labels[s + 1])
+            y[s + 1] = p
         y[states - 1] = p_blank
+        if least <= TINY:
+            _exact(logits[t], out, labels, y)
     if bad:
         grad[:] = np.nan
         return np.nan, False
