@@ -13,6 +13,7 @@ from sidamo.feats.resample import Resampler, resample
 from sidamo.feats.window import (
     DitheredWave,
     FrameOptions,
+    check_rate,
     dithered,
     first_sample,
     frame_block,
@@ -270,3 +271,13 @@ def test_options_are_checked():
             make()
     with pytest.raises(CheckFailed, match="without --frames-per-chunk"):
         pitch.PitchOptions(simulate_first_pass_online=True)
+
+
+def test_rates_that_cannot_be():
+    opts = FrameOptions(dither=0.0, allow_downsample=True, allow_upsample=True)
+    assert check_rate(16000.0, opts, "u") is False and check_rate(44100.0, opts, "u") is True
+    for rate in (4294967295.0, 7.0):
+        with pytest.raises(DataError, match="the header must be damaged"):
+            check_rate(rate, opts, "u")
+    with pytest.raises(DataError, match="--allow-downsample=true"):
+        check_rate(44100.0, FrameOptions(), "u")

@@ -14,6 +14,7 @@ import numpy as np
 from sidamo.io.errors import DataError, OptionError
 
 EPSILON = np.float32(1.1920928955078125e-07)  # FLT_EPSILON: energies are floored here before the logarithm
+MAX_RATE_RATIO = 50.0  # beyond it no recording is resampled
 WINDOW_TYPES = ("hamming", "hanning", "povey", "rectangular", "sine", "blackman")
 
 
@@ -232,6 +233,8 @@ def check_rate(rate: float, opts: FrameOptions, name: str) -> bool:
         return False
     down = rate > opts.sample_frequency
     if opts.allow_downsample if down else opts.allow_upsample:
+        if not 1.0 / MAX_RATE_RATIO <= rate / opts.sample_frequency <= MAX_RATE_RATIO:
+            raise DataError(f"a sample rate of {rate:g} Hz: the header must be damaged", key=name)
         return True
     flag = "--allow-downsample=true" if down else "--allow-upsample=true"
     raise DataError(
