@@ -63,8 +63,9 @@ def main(argv=None) -> int:
             words = None if one_best is None else one_best[key]
             result = decode(scale(clat, **scales), mbr_options, words=words, key=key)
             for word, (begin, end), confidence in zip(result.words, result.times, result.confidences):
+                start, length = single(shift * begin), single(shift * single(end - begin))
                 out.write(
-                    f"{key} 1 {shift * begin:.{digits}f} {shift * (end - begin):.{digits}f} {word} "
+                    f"{key} 1 {start:.{digits}f} {length:.{digits}f} {word} "
                     f"{confidence:.{digits}f}\n".encode()
                 )
             average = sum(result.confidences) / max(len(result.words), 1)

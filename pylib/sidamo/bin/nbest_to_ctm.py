@@ -49,7 +49,8 @@ def main(argv=None) -> int:
         def work(key, clat):
             for word, begin, length in word_alignment(clat, key):
                 if word != 0 or opts.print_silence:
-                    out.write(f"{key} 1 {shift * begin:.{precision}f} {shift * length:.{precision}f} {word}\n".encode())
+                    start, duration = single(shift * begin), single(shift * length)
+                    out.write(f"{key} 1 {start:.{precision}f} {duration:.{precision}f} {word}\n".encode())
 
         each(reader, counts, work)
     log.info(f"Converted {counts.done} linear lattices to ctm format; {counts.failed} had errors.")

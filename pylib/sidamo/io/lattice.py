@@ -27,6 +27,11 @@ _I_EPSILONS, _NO_I_EPSILONS = 0x1000000, 0x2000000
 _O_EPSILONS, _NO_O_EPSILONS = 0x4000000, 0x8000000
 _I_SORTED, _NOT_I_SORTED = 0x10000000, 0x20000000
 _O_SORTED, _NOT_O_SORTED = 0x40000000, 0x80000000
+# Kept where the weight of an arc is set: whether it is an acceptor, and has epsilons (MutableArcIterator::SetValue).
+_KEPT_WITH_NEW_COSTS = (
+    _EXPANDED_MUTABLE | _ACCEPTOR | _NOT_ACCEPTOR | _EPSILONS | _NO_EPSILONS
+    | _I_EPSILONS | _NO_I_EPSILONS | _O_EPSILONS | _NO_O_EPSILONS
+)  # fmt: skip
 _WEIGHTED, _UNWEIGHTED = 0x100000000, 0x200000000
 _ACYCLIC, _INITIAL_ACYCLIC = 0x800000000, 0x2000000000
 _TOP_SORTED, _NOT_TOP_SORTED = 0x4000000000, 0x8000000000
@@ -446,9 +451,10 @@ def fst_properties(lat) -> int:
     return bits
 
 
-def properties_without_weights(lat) -> int | None:
-    """The property bits read from a file, less what they say of weights: for a copy with other costs."""
-    return None if lat.properties is None else lat.properties & ~(_WEIGHTED | _UNWEIGHTED)
+def properties_after_new_costs(lat) -> int:
+    """The property bits of a copy with other costs, as OpenFst keeps them: nothing about weights or order is known."""
+    known = fst_properties(lat) if lat.properties is None else lat.properties
+    return known & _KEPT_WITH_NEW_COSTS
 
 
 # ---------------------------------------------------------------- writing

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sidamo.io.lattice import CompactLattice, properties_without_weights
+from sidamo.io.lattice import CompactLattice, properties_after_new_costs
 from sidamo.lattice.ops import connect, with_super_final
 
 
@@ -70,7 +70,7 @@ def without_strings(lat: CompactLattice) -> CompactLattice:
     return replace(
         lat, strings=np.zeros(0, np.int32), string_offsets=np.zeros(lat.num_arcs + 1, np.int64),
         final_strings=np.zeros(0, np.int32), final_string_offsets=np.zeros(lat.num_states + 1, np.int64),
-        properties=properties_without_weights(lat),
+        properties=properties_after_new_costs(lat),
     )  # fmt: skip
 
 

@@ -175,7 +175,7 @@ class _Stats:
                 entries[0] = entries.get(0, 0.0) + np.array([eps[0, q], eps[1, q], eps[1, q]])
             ranked = sorted(((float(np.float32(e[0])), w) for w, e in entries.items()), reverse=True)
             sausage.append([(w, p) for p, w in ranked])
-            times.append([(float(entries[w][1] / p), float(entries[w][2] / p)) for p, w in ranked if p > 0])
+            times.append([(np.float32(entries[w][1] / p), np.float32(entries[w][2] / p)) for p, w in ranked if p > 0])
             begin, end = (float(sum(e[i] for e in entries.values())) for i in (1, 2))
             if bin_times and bin_times[-1][1] > begin:  # neighbouring bins that overlap meet in the middle
                 begin = 0.5 * (bin_times[-1][1] + begin)
@@ -231,6 +231,7 @@ def _result(r, risk, sausage, times, bin_times, print_silence: bool) -> MbrResul
             earlier = word_times[-3][1] if len(words) > 2 else 0.0
             word_times[-2:] = _side_by_side(word_times[-2], word_times[-1], earlier)
         confidences.append(sausage[q][i][1])
+    word_times = [(float(begin), float(end)) for begin, end in word_times]
     return MbrResult(words, word_times, confidences, risk, sausage, bin_times)
 
 
@@ -239,7 +240,7 @@ def _side_by_side(first, second, earlier: float):
 
     Kaldi lat/sausages.cc, MbrDecode. earlier : end of what comes before both
     """
-    left, right = max(earlier, min(first[0], second[0])), max(first[1], second[1])
+    left, right = max(np.float32(earlier), min(first[0], second[0])), max(first[1], second[1])  # float32 throughout
     length, other = first[1] - first[0], second[1] - second[0]
     middle = left + (right - left) * length / (length + other) if length > 0 else left
     return [(left, middle), (middle, right)]

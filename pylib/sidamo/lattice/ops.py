@@ -16,7 +16,7 @@ from sidamo.io.lattice import (
     CompactLattice,
     Lattice,
     keep_arcs_and_states,
-    properties_without_weights,
+    properties_after_new_costs,
     top_sort,
 )
 from sidamo.lattice.kernels import kernel
@@ -49,6 +49,8 @@ def scale(lat, *, lm_scale=1.0, acoustic_scale=1.0, acoustic2lm_scale=0.0, lm2ac
 
     Results are rounded to float32, as Kaldi keeps them, so that a chain of tools and one tool choose the same path.
     """
+    if (lm_scale, acoustic_scale, acoustic2lm_scale, lm2acoustic_scale) == (1.0, 1.0, 0.0, 0.0):
+        return lat
     final = lat.is_final()
 
     def mixed(graph, acoustic):
@@ -64,7 +66,7 @@ def scale(lat, *, lm_scale=1.0, acoustic_scale=1.0, acoustic2lm_scale=0.0, lm2ac
     )
     return replace(
         lat, graph_cost=graph, acoustic_cost=acoustic, final_graph=final_graph, final_acoustic=final_acoustic,
-        properties=properties_without_weights(lat),
+        properties=properties_after_new_costs(lat),
     )  # fmt: skip
 
 
@@ -75,8 +77,10 @@ def unscale(lat, *, lm_scale=1.0, acoustic_scale=1.0):
 
 def add_word_ins_penalty(lat, penalty: float):
     """Add `penalty` to the graph cost of every arc that carries a word."""
+    if penalty == 0.0:
+        return lat
     cost = rounded(lat.graph_cost + penalty * (_words(lat) != 0))
-    return replace(lat, graph_cost=cost, properties=properties_without_weights(lat))
+    return replace(lat, graph_cost=cost, properties=properties_after_new_costs(lat))
 
 
 def final_cost(lat) -> np.ndarray:
@@ -296,12 +300,14 @@ def with_super_final(clat: CompactLattice) -> CompactLattice:
     n = clat.num_states
     strings = [clat.string(a) for a in range(clat.num_arcs)] + [clat.final_string(s) for s in final]
     zeros = np.zeros(len(final), np.int32)
-    return CompactLattice.from_arcs(
+    whole = CompactLattice.from_arcs(
         n + 1, clat.start, np.concatenate([clat.arc_source(), final]), np.concatenate([clat.label, zeros]),
         np.concatenate([clat.graph_cost, clat.final_graph[final]]),
         np.concatenate([clat.acoustic_cost, clat.final_acoustic[final]]),
         np.concatenate([clat.nextstate, zeros + n]), strings, {n: (0.0, 0.0, [])},
     )  # fmt: skip
+    whole.properties = clat.properties  # what is known of the order holds on
+    return whole
 
 
 def union(first: CompactLattice, second: CompactLattice) -> CompactLattice:
