@@ -90,7 +90,14 @@ def make_arpa(rng, words, num_bigrams, num_trigrams, path):
     context_p[bigrams.word == 2] = 0
     frequent = np.sort(np.argsort(-context_p)[: num_trigrams // 40])  # as in a pruned model: few histories, many words
     context_p = context_p[frequent] ** 0.3
-    context, word = draw(context_p / context_p.sum(), frequent, num_trigrams)
+    context = rng.choice(frequent, size=3 * num_trigrams, p=context_p / context_p.sum())
+    # the last two words are a bigram of the model, as in every model that was trained on text
+    first = np.searchsorted(bigrams.context, bigrams.word[context], side="left")
+    last = np.searchsorted(bigrams.context, bigrams.word[context], side="right")
+    row = np.minimum(first + (rng.random(len(context)) * (last - first)).astype(np.int64), len(bigrams) - 1)
+    keys = np.unique(make_keys(context, bigrams.word[row])[last > first])
+    keys = np.sort(rng.permutation(keys)[:num_trigrams])
+    context, word = keys >> 24, (keys & 0xFFFFFF).astype(np.int32)
     model = NgramModel(names, [unigrams, bigrams, table(context, word, len(bigrams))])
     model.normalize()
     write_model(model, str(path))

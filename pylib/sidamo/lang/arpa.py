@@ -322,6 +322,14 @@ class _Histories:
         return np.where((self.keys[at] == keys) & (parents >= 0), self.states[at], -1)
 
 
+def _equal_rows(rows: np.ndarray) -> np.ndarray:
+    """(N,) a number for each row of (N, k), the same for equal rows."""
+    keys = np.zeros(len(rows), np.int64)
+    for column in range(rows.shape[1]):
+        _, keys = np.unique((keys << 32) | rows[:, column], return_inverse=True)
+    return keys
+
+
 def _key(parents, words) -> np.ndarray:
     return (np.asarray(parents, np.int64) << 32) | np.asarray(words, np.int64)
 
@@ -341,7 +349,6 @@ class GrammarCompiler:
         self.start = -1
         self.num_states = 1  # state 0: the empty history
         self.histories: list[_Histories] = []
-        self.late: dict[tuple[int, ...], int] = {}  # histories that only the tail of a highest-order n-gram has
         self.arcs: list[tuple[np.ndarray, ...]] = []
         self.finals: list[tuple[np.ndarray, np.ndarray]] = []
         self.eos_state = self.begin_state = -1
@@ -469,23 +476,34 @@ class GrammarCompiler:
 
         `src` is completed in place for n-grams whose history is such a state made by an earlier line.
         """
-        tails = ngrams.words[:, 1:]
+        words, tails = ngrams.words, ngrams.words[:, 1:]
         dst = self._find(tails)
-        is_word = ngrams.words[:, -1] != self.eos
-        if not np.any(which & is_word & (dst < 0) & (src >= 0)):
+        need = which & (words[:, -1] != self.eos) & (dst < 0)
+        if not np.any(need & (src >= 0)):
             return dst
-        for row in np.flatnonzero(which & ((src < 0) | ((dst < 0) & is_word))):  # rare: pruned models
-            if src[row] < 0:
-                src[row] = self.late.get(tuple(ngrams.words[row, :-1].tolist()), -1)
-            if src[row] >= 0 and dst[row] < 0 and is_word[row]:
-                tail = tuple(tails[row].tolist())
-                if tail not in self.late:
-                    self.late[tail] = self.num_states
-                    suffix = self._find_suffix(tails[row : row + 1, 1:])
-                    one = np.array([self.num_states])
-                    self.arcs.append((one, one * 0 + self.disambig, one * 0, one * np.float32(0), suffix))
-                    self.num_states += 1
-                dst[row] = self.late[tail]
+        rows = np.flatnonzero(need | (which & (src < 0)))  # all others have both their states
+        keys = _equal_rows(np.concatenate([tails[rows], words[rows, :-1]]))
+        tail, head = keys[: len(rows)], keys[len(rows) :]
+        made_by = np.full(int(keys.max()) + 1, len(rows))  # the first row that makes the history of a key
+        valid, place = src[rows] >= 0, np.arange(len(rows))
+        while True:
+            makers = np.flatnonzero(valid & need[rows])
+            np.minimum.at(made_by, tail[makers], makers)
+            more = ~valid & (made_by[head] < place)
+            if not np.any(more):
+                break
+            valid |= more
+        makers = np.sort(made_by[made_by < len(rows)])
+        state = np.full(len(made_by), -1)
+        state[tail[makers]] = self.num_states + np.arange(len(makers))
+        self.num_states += len(makers)
+        fill = valid & need[rows]
+        dst[rows[fill]] = state[tail[fill]]
+        late = valid & (src[rows] < 0)
+        src[rows[late]] = state[head[late]]
+        nothing = np.zeros(len(makers), np.int64)
+        suffix = self._find_suffix(tails[rows[makers]][:, 1:])
+        self.arcs.append((state[tail[makers]], nothing + self.disambig, nothing, nothing * np.float32(0), suffix))
         return dst
 
     def _remove_redundant(self, fst: CsrFst) -> CsrFst:
