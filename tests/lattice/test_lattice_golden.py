@@ -86,6 +86,13 @@ def test_command(case, manifest, golden_copy, run):
         ("lattice-to-nbest --acoustic-scale=0.5 --n=3 ark:lat/sub.ark ark,t:tmp/x", "lat/nbest3.txt"),
         ("lattice-mbr-decode ark:lat/lat.ark '' '' ark,t:tmp/x", "lat/mbr.sau"),
         ("lattice-to-ctm-conf ark:lat/lat.ark tmp/x", "lat/ctm_mbr.ctm"),
+        (
+            "lattice-to-ctm-conf --confidence-digits=5 --frame-shift=0.03 --print-silence=true ark:lat/lat.ark tmp/x",
+            "lat/ctm_opts.ctm",
+        ),
+        ("lattice-1best --lm-scale=1.3 --word-ins-penalty=0.6 ark:lat/lat.ark ark:tmp/x", "lat/1best_wip.ark"),
+        ("lattice-scale --acoustic-scale=0.5 --lm-scale=2 ark:lat/sub.ark ark,t:tmp/x", "lat/scale_a.txt"),
+        ("nbest-to-ctm ark:lat/1best.ark tmp/x", "lat/1best.ctm"),
     ],
 )
 def test_the_same_bytes(command, expected, golden_copy, run):

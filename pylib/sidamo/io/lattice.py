@@ -452,9 +452,10 @@ def fst_properties(lat) -> int:
 
 
 def properties_after_new_costs(lat) -> int:
-    """The property bits of a copy with other costs, as OpenFst keeps them: nothing about weights or order is known."""
-    known = fst_properties(lat) if lat.properties is None else lat.properties
-    return known & _KEPT_WITH_NEW_COSTS
+    """The property bits of a copy with other costs, as OpenFst keeps them: nothing about the order is known."""
+    computed = fst_properties(lat)
+    known = computed if lat.properties is None else lat.properties
+    return (known & _KEPT_WITH_NEW_COSTS) | (computed & _WEIGHTED)
 
 
 # ---------------------------------------------------------------- writing
