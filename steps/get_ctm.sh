@@ -14,7 +14,7 @@
 #   --cmd "run.py"         how jobs are started
 #   --min-lmwt ""          smallest LM weight (the acoustic scale is 1/LMWT); default: the best one that scoring found, else 10
 #   --max-lmwt ""          largest LM weight; default: the smallest one
-#   --frame-shift auto     seconds a frame of the lattices; auto: <data>/frame_shift times the network's --subsampling
+#   --frame-shift auto     seconds a frame of the lattices; auto: <data>/frame_shift times <model-dir>/frame_subsampling_factor
 #   --max-pad 5            frames of blanks that a word takes at each end at most
 #   --conf false           true: minimum Bayes risk words with confidences (lattice-to-ctm-conf), else the best path
 #   --beam 8.0             lattice beam for confidences
@@ -47,8 +47,9 @@ for f in "$lang/words.txt" "$lang/tokens.txt" "$lang/phones/align_lexicon.txt" "
   fi
 done
 if [ "$frame_shift" = auto ]; then
-  factor=$(sed -n 's/^--subsampling=//p' "$(dirname "$dir")/config" 2>/dev/null || true)
-  shift_in=$(cat "$data/frame_shift" 2>/dev/null || echo 0.01)
+  srcdir=$(dirname "$dir")
+  factor=$(cat "$srcdir/frame_subsampling_factor" 2>/dev/null || sed -n 's/^--subsampling=//p' "$srcdir/config" 2>/dev/null || true)
+  shift_in=$(cat "$data/frame_shift" 2>/dev/null || cat "$srcdir/frame_shift" 2>/dev/null || echo 0.01)
   frame_shift=$(python3 -c "print(f'{float(\"$shift_in\") * int(\"${factor:-1}\"):g}')")
   echo "get_ctm.sh: a frame of the lattices is $frame_shift s (--frame-shift sets it)"
 fi
