@@ -61,6 +61,22 @@ def test_a_finished_stage_can_be_run_alone(digits):
     assert "Stage 4" not in result.stdout and "Stage 6" not in result.stdout
 
 
+def test_one_utterance_is_shown(digits):
+    folder, _, _ = digits
+    utt, *words = open(folder / "data/test/text").readline().split()
+    command = ["utils/show_utt.sh", utt, "exp/tdnn/decode_loop_test"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert f"{utt} {(folder / 'data/corpus').resolve()}" in result.stdout  # its line of wav.scp
+    assert " ".join(words) in result.stdout
+    times = [line.split() for line in result.stdout.splitlines() if re.match(r" *\d+\.\d\d s ", line)]
+    starts = [float(t[0]) for t in times]
+    assert starts == sorted(starts) and len(times) >= 1
+    assert [t[4] for t in times] == re.search(rf"^{utt} hyp +(.*)$", result.stdout, re.M)[1].replace("***", "").split()
+    unknown = subprocess.run([command[0], "nobody", command[2]], cwd=folder, capture_output=True, text=True)
+    assert unknown.returncode != 0 and "no such utterance" in unknown.stderr
+
+
 def test_missing_input_names_the_stage_that_makes_it(scratch_recipe):
     folder = scratch_recipe("digits")
     result = subprocess.run(["./run.sh", "--stage", "4"], cwd=folder, capture_output=True, text=True)
