@@ -2,7 +2,7 @@
 # Trains an acoustic model with CTC; goes on where it was when it is started again.
 #
 # Reads   <train-data>/{feats.scp,cmvn.scp,utt2spk,text}, the same of <dev-data>, <lang-dir> (tokens.txt, lexicon)
-# Writes  <exp-dir>/final.pt, tokens.txt, cmvn_opts, frame_subsampling_factor, config, provenance.txt,
+# Writes  <exp-dir>/final.pt, tokens.txt, cmvn_opts, frame_subsampling_factor, train.conf, config, provenance.txt,
 #         log/{dump*.log,train.log,curve.tsv,posteriors.ark}, checkpoint.pt, dump/ (normalized features, integer targets)
 # Example: steps/train_ctc.sh --config conf/train_tdnn.conf data/train data/dev data/lang exp/tdnn
 #
@@ -107,6 +107,15 @@ done
 for pair in "num-epochs=$num_epochs" "network=$network" "seed=$seed" "subsampling=$subsampling" "init-model=$init_model"; do
   if [ -n "${pair#*=}" ]; then train_opts="$train_opts --$pair"; fi
 done
+# All options in one file: what stands there needs no quoting on its way through $cmd.
+{
+  cat "$train_config"
+  set -f
+  # shellcheck disable=SC2086 # options, split at blanks
+  printf '%s\n' "# --train-opts and the script's own options" $train_opts
+  set +f
+} >"$dir/train.conf.tmp.$$"
+mv "$dir/train.conf.tmp.$$" "$dir/train.conf"
 launch=(train-ctc)
 if [ "$num_processes" -gt 1 ]; then
   launch=(torchrun --standalone "--nproc-per-node=$num_processes" --no-python train-ctc)
@@ -116,8 +125,7 @@ if [ -f "$dir/final.pt" ] && [ -f "$dir/.done" ]; then
 else
   gpu=()
   if [ "$use_gpu" = yes ] || { [ "$use_gpu" = auto ] && command -v nvidia-smi >/dev/null; }; then gpu=(--gpu 1); fi
-  # shellcheck disable=SC2086 # options
-  $cmd "${gpu[@]}" "$dir/log/train.log" "${launch[@]}" "--config=$train_config" $train_opts "--num-threads=$num_threads" \
+  $cmd "${gpu[@]}" "$dir/log/train.log" "${launch[@]}" "--config=$dir/train.conf" "--num-threads=$num_threads" \
     "--use-gpu=$use_gpu" "--save-seconds=$save_seconds" "$dir/dump/train/feats.scp" "ark:$dir/dump/train/targets.ark" \
     "$dir/dump/dev/feats.scp" "ark:$dir/dump/dev/targets.ark" "$dir/tokens.txt" "$dir"
 fi

@@ -10,7 +10,7 @@
 #          --stop-stage M  end here (6)
 #          --nj N          parallel jobs (2)
 #          --corpus DIR    folder with train/ and dev/, or its parent
-#          --network NAME  network of the acoustic model (lstm); others: conf/train_NAME.conf
+#          --network NAME  network of the acoustic model (lstm), by its conf/train_NAME.conf, here or in Sidamo's conf/
 #          --seed N        of the training (0)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -56,7 +56,9 @@ fi
 if stage 3 training "Which letter does each stretch of sound belong to? (nobody tells where one begins: that is what CTC learns)"; then
   need 1 data/{train,dev}/feats.scp
   need 2 data/lang_spelling/tokens.txt
-  steps/train_ctc.sh --cmd "$train_cmd" --train-config "conf/train_$network.conf" --seed "$seed" \
+  config=conf/train_$network.conf
+  if [ ! -f "$config" ]; then config=$SIDAMO_ROOT/$config; fi
+  steps/train_ctc.sh --cmd "$train_cmd" --train-config "$config" --train-opts="--word-boundary=|" --seed "$seed" \
     data/train data/dev data/lang_spelling "$model"
 fi
 

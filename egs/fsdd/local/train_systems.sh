@@ -27,7 +27,7 @@ shift
 train=(steps/train_ctc.sh --cmd "$cmd" --seed "$seed" --train-config conf/train_augment.conf)
 if [ -z "$split" ]; then
   if [ "$system" = transfer ]; then
-    "${train[@]}" data/synthetic_train data/synthetic_dev data/lang exp/synthetic
+    "${train[@]}" --num-threads "$nj" data/synthetic_train data/synthetic_dev data/lang exp/synthetic
   fi
   mkdir -p exp/log
   $cmd --max-jobs-run "$nj" JOB=1:$# "exp/log/train_$system.JOB.log" \
