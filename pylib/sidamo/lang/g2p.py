@@ -134,20 +134,20 @@ def model_fst(model: NgramModel, pieces: list[Pair], letters, units) -> CsrFst:
     rows, final, free = [], {}, int(offsets[-1])
 
     for order, table in enumerate(model.tables, 1):
-        words_of = model.rows_to_words(order)
+        shorter = np.zeros(len(table), np.int64)  # state of each n-gram without its first word; 0: the empty history
+        if order > 1:
+            suffix = model.suffix_rows(order)
+            shorter = np.where(suffix >= 0, offsets[order - 2] + suffix, 0)
         for row in range(len(table)):
             word, cost = int(table.word[row]), -float(table.logprob[row])
             source = 0 if order == 1 else int(offsets[order - 2] + table.context[row])
+            target = int(shorter[row])
             if order < model.order and word != EOS:
-                shorter = words_of[row].tolist()[1:]
-                target = _state_of(model, shorter, offsets)
-                rows.append((int(offsets[order - 1] + row), 0, 0, -float(table.backoff[row]), target))
+                target = int(offsets[order - 1] + row)
+                rows.append((target, 0, 0, -float(table.backoff[row]), int(shorter[row])))
             if word == EOS:
                 final[source] = cost
             elif word in piece_of:
-                target = int(offsets[order - 1] + row)
-                if order == model.order:
-                    target = _state_of(model, words_of[row].tolist()[1:], offsets)
                 free = _piece_arcs(rows, source, target, piece_of[word], cost, letters, units, free)
     start = _state_of(model, [BOS], offsets) if model.order > 1 else 0
     src, ilabel, olabel, weight, dst = zip(*rows)
