@@ -109,6 +109,14 @@ def test_drawing_of_a_lattice(monkeypatch):
     assert view["states"][ends[-1][1]][2]
 
 
+def test_only_whole_paths_are_drawn():
+    lat = diamond()
+    named = {(s, int(t)): a for a, (s, t) in enumerate(zip(lat.arc_source().tolist(), lat.nextstate))}
+    whole, loose = [named[0, 1], named[1, 3]], [named[2, 3]]
+    assert lattice_view._connected(lat, sorted(whole + loose)) == sorted(whole)
+    assert lattice_view._connected(lat, [named[0, 2]]) == []
+
+
 def test_posteriors_of_kaldis_lattices_sum_to_one(golden):
     with SequentialReader(f"ark:{golden}/lat/sub.ark", "compact_lattice") as reader:
         for _, lattice in itertools.islice(reader, 5):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-MAX_ARCS, LEAST = 50, 0.01  # arcs that are drawn: the most probable ones, and none below this posterior
+MAX_ARCS, LEAST = 40, 0.01  # arcs that are drawn: the most probable ones, and none below this posterior
 MAX_LANES = 7  # rows of states above one another
 
 
@@ -81,7 +81,7 @@ def view(lat, words, acoustic_scale: float) -> dict | None:
     probability = posteriors(lat, acoustic_scale)
     # The best path is always drawn, so that what is left hangs together.
     likely = [arc for arc in np.argsort(-probability, kind="stable")[:MAX_ARCS].tolist() if probability[arc] >= LEAST]
-    kept = sorted({*likely, *best_path(lat, acoustic_scale)})
+    kept = _connected(lat, sorted({*likely, *best_path(lat, acoustic_scale)}))
     source, target = lat.arc_source(), lat.nextstate
     states = sorted({int(s) for arc in kept for s in (source[arc], target[arc])})
     number = {state: i for i, state in enumerate(states)}
@@ -103,6 +103,19 @@ def view(lat, words, acoustic_scale: float) -> dict | None:
     places = [[round(depth[s] / columns, 4), lanes[s], bool(final[s])] for s in states]
     arch = max(0.0, *(arc[4] for arc in arcs))  # room above the first lane
     return {"states": places, "arcs": arcs, "lanes": 1 + max(lanes.values()), "columns": columns, "arch": arch}
+
+
+def _connected(lat, kept: list[int]) -> list[int]:
+    """Of the arcs `kept` (sorted) those that lie on a path of such arcs from the start to a final state."""
+    source, target, final = lat.arc_source(), lat.nextstate, lat.is_final()
+    from_start, to_end = {int(lat.start)}, set(np.nonzero(final)[0].tolist())
+    for arc in kept:  # in topological order
+        if source[arc] in from_start:
+            from_start.add(int(target[arc]))
+    for arc in reversed(kept):
+        if target[arc] in to_end:
+            to_end.add(int(source[arc]))
+    return [arc for arc in kept if source[arc] in from_start and target[arc] in to_end]
 
 
 def _columns(states: list[int], arcs: list[tuple[int, int]]) -> dict[int, int]:
