@@ -17,7 +17,7 @@ PACKAGE = ROOT / "pylib" / "sidamo"
 ROOMS = {
     "io": {"numpy", "kaldiio", "soundfile", "numba"},
     "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
-    "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst"},
+    "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst", "sentencepiece"},  # the last one is optional
     "am": {"numpy", "numba", "torch", "tqdm"},
     "decode": {"numpy", "numba", "llvmlite", "tqdm"},
     "lattice": {"numpy", "numba"},
