@@ -63,8 +63,12 @@ python3 -m sidamo.bin.join_long_loglikes "--subsampling=$factor" "--frame-shift=
 "$steps/decode.sh" --cmd "$cmd" --nj "$nj" --srcdir "$srcdir" $decode_opts --loglikes "$dir/pieces" \
   "$graphdir" "$data" "$dir"
 seconds=$(python3 -c 'import sys; print(float(sys.argv[1]) * int(sys.argv[2]))' "$frame_shift" "$factor")
+lats="ark:gunzip -c $dir/lat.*.gz |"
+if [ -s "$graphdir/phones/align_lexicon.txt" ]; then # exact times of words
+  lats="ark:gunzip -c $dir/lat.*.gz | lattice-align-words --words=$graphdir/words.txt --tokens=$graphdir/tokens.txt $graphdir/phones/align_lexicon.txt ark:- ark:- |"
+fi
 $cmd "$dir/log/ctm.log" lattice-to-ctm-conf "--inv-acoustic-scale=$lmwt" "--frame-shift=$seconds" \
-  "ark:gunzip -c $dir/lat.*.gz |" "$dir/ctm.pieces"
+  "$lats" "$dir/ctm.pieces"
 cp "$dir/pieces/segments" "$dir/segments"
 python3 -m sidamo.bin.join_long_ctm "$dir/segments" "$graphdir/words.txt" "$dir/ctm.pieces" "$dir/ctm" "$dir/text"
 touch "$dir/.done"

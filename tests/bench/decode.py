@@ -248,8 +248,8 @@ def main() -> None:
     kinds = (("any TLG", Search, tlg), ("LG, topology inside", TopologySearch, lg))
     for beam in map(float, args.beams.split(",")):
         options = DecoderOptions(beam=beam, max_active=MAX_ACTIVE)
-        # The peer has no max-active for lattices.
-        with_lattice = LatticeOptions(beam=beam, lattice_beam=LATTICE_BEAM)
+        # The peer knows a beam alone for lattices: no max-active, no min-active.
+        with_lattice = LatticeOptions(beam=beam, lattice_beam=LATTICE_BEAM, min_active=0)
         for name, kind, graph in kinds:
             one_beam(f"beam {beam:g}", name, kind, graph, (options, with_lattice), peer, matrices, args.rounds, parts)
     options = DecoderOptions(beam=13.0, max_active=MAX_ACTIVE)

@@ -261,7 +261,7 @@ def compose_topology(lg, strict: bool):
     return make_csr(base + len(pairs), *(c[order] for c in columns), final, lg.start)
 
 
-def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=5.0):
+def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=5.5):
     """List of (T, V) float32 log posteriors of sentences drawn from the grammar, and the sentences (ids from 1)."""
     rng = np.random.default_rng(seed)
     offsets, word, cost, target, back_target, _ = grammar
@@ -286,14 +286,15 @@ def make_loglikes(lexicon, grammar, num_utterances=40, seed=2, sharpness=5.0):
             rows += [-1] * spare + [phone] * int(rng.choice([1, 1, 1, 2]))
             last = phone
         rows += [-1] * 6
-        logits = rng.normal(0.0, 1.3, (len(rows), VOCABULARY))
+        logits = rng.normal(0.0, 1.4, (len(rows), VOCABULARY))
         for t, phone in enumerate(rows):
-            sure = sharpness + rng.uniform(-1.0, 3.0)  # some frames are clear, some are not
-            logits[t, 0] += sure + (2.5 if phone < 0 else -2.0)
-            if phone >= 0:
-                logits[t, 1 + phone] += sharpness + 1.0
-                near = (phone + rng.integers(1, 4)) % NUM_PHONES  # a confusion, now and then the stronger one
-                logits[t, 1 + near] += sharpness + rng.normal(-1.0, 1.2)
+            if phone < 0:  # half of the blank frames are clear, the others are not
+                logits[t, 0] += sharpness + (6.0 if rng.random() < 0.5 else 1.5)
+                continue
+            logits[t, 0] += sharpness - 1.5
+            logits[t, 1 + phone] += sharpness
+            for near in (phone + rng.integers(1, 6, 3)) % NUM_PHONES:  # confusions, now and then the stronger ones
+                logits[t, 1 + near] += sharpness + rng.normal(-1.0, 1.0)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         matrices.append(logits.astype(np.float32))
     return matrices, sentences

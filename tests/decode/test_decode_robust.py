@@ -140,6 +140,8 @@ def test_small_rooms_change_nothing(kind, kinds, monkeypatch):
     for name in ("FIRST_TOKENS", "FIRST_LINKS"):
         monkeypatch.setattr(search_module, name, 256)
         monkeypatch.setattr(topology_module, name, 256)
+    for module in (search_module, topology_module):
+        monkeypatch.setattr(module, "PRUNE_AT", 100)
     monkeypatch.setattr(topology_module, "FIRST_POINTERS", 64)
     monkeypatch.setattr(topology_module, "FIRST_NODES", 512)
     for options in (DecoderOptions(beam=10.0, min_active=200), LatticeOptions(beam=10.0, lattice_beam=5.0)):

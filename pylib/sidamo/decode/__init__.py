@@ -1,1 +1,8 @@
+"""From log-likelihoods (T x V) and a graph (arrays) to words and lattices; neither torch nor pynini is known here.
 
+reference         token passing, to be read
+graph, search     any TLG: arrays for the kernel, and one utterance's search
+topology_search   LG with the CTC topology carried inside the decoder
+kernel, topology_kernel, topology_lattice   the compiled loops (jit: how they are cached; prefetch: memory in time)
+options, hotwords, streaming, long_audio, parallel, transitions   what their names say
+"""

@@ -258,25 +258,27 @@ def emit(
 @numba.njit(**JIT)
 def close(
     first, arcs, weights, hot_class, hot_next, hot_cost,
-    key, cost, prev, arc, slot, offset, begin, end, cutoff, queue,
+    key, cost, prev, arc, slot, offset, begin, end, cutoff, queue, leaving,
 ):  # fmt: skip
     """Follow epsilon arcs from the tokens [begin, end) of one frame until no cost falls.
 
-    Returns (code, end of the tokens).
+    Returns (code, end of the tokens, how many of them have epsilon arcs); those are listed in `leaving`.
     """
     contexts = len(hot_next)
     top = 0
     room = len(key)
     if len(queue) < end - begin:
-        return QUEUE_FULL, end
+        return QUEUE_FULL, end, 0
     for i in range(begin, end):
+        if contexts == 1 and i + 4 * AHEAD < end:
+            prefetch(first, 2 * key[i + 4 * AHEAD])
         s = key[i]
         if contexts > 1:
             s //= contexts
         if first[s, 0] < first[s, 1]:
-            queue[top] = i
+            queue[top] = leaving[top] = i
             top += 1
-    fresh = end
+    fresh, listed = end, top
     while top > 0:
         top -= 1
         i = queue[top]
@@ -302,34 +304,41 @@ def close(
             if c_new > cutoff or c_new == INF:
                 continue
             j = slot[destination] - offset
+            leaves = first[next_state, 0] < first[next_state, 1]
             if j < begin:
                 if fresh == room:
-                    return TOKENS_FULL, end
+                    return TOKENS_FULL, end, 0
                 j = fresh
                 fresh += 1
                 slot[destination] = j + offset
                 key[j] = destination
+                if leaves:
+                    if listed == len(leaving):
+                        return QUEUE_FULL, end, 0
+                    leaving[listed] = j
+                    listed += 1
             elif c_new >= cost[j]:
                 continue
             cost[j] = c_new
             prev[j] = i
             arc[j] = a
-            if first[next_state, 0] < first[next_state, 1]:
+            if leaves:
                 if top == len(queue):
-                    return QUEUE_FULL, end
+                    return QUEUE_FULL, end, 0
                 queue[top] = j
                 top += 1
-    return DONE, fresh
+    return DONE, fresh, listed
 
 
 @numba.njit(**JIT)
 def link_epsilons(
-    first, arcs, weights, hot_class, hot_next, hot_cost,
-    key, cost, slot, offset, begin, end, cutoff, link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+    first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, begin, cutoff, leaving, listed,
+    link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
 ):  # fmt: skip
     """Links of the epsilon arcs within a frame, made once the closure stands. Returns their end, -1 for no room."""
     contexts = len(hot_next)
-    for i in range(begin, end):
+    for k in range(listed):
+        i = leaving[k]
         c = cost[i]
         if c > cutoff:
             continue
@@ -377,7 +386,7 @@ def drop_dear_links(cost, link_from, link_to, link_arc, link_cost, begin, end, l
 def advance(
     first, arcs, weights, hot_class, hot_next, hot_cost, hot_low, hot_high,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
-    key, cost, prev, arc, slot, queue, bins, row, try_from, try_arc, try_key, try_cost,
+    key, cost, prev, arc, slot, queue, leaving, bins, row, try_from, try_arc, try_key, try_cost,
     link_from, link_to, link_arc, link_cost, token_end, emit_end, link_end, position, until,
 ):  # fmt: skip
     """Advance the search to frame `until` of loglikes (T, V) float32; stop early beyond max_links links.
@@ -414,9 +423,9 @@ def advance(
             num_links = drop_dear_links(
                 cost, link_from, link_to, link_arc, link_cost, link_begin, num_links, lattice_beam
             )
-        code, fresh = close(
+        code, fresh, listed = close(
             first, arcs, weights, hot_class, hot_next, hot_cost,
-            key, cost, prev, arc, slot, offset, end, fresh, bound, queue,
+            key, cost, prev, arc, slot, offset, end, fresh, bound, queue, leaving,
         )  # fmt: skip
         if code != DONE:
             return code
@@ -424,7 +433,7 @@ def advance(
             frame = position[UTT_FRAME] + 1
             emit_end[frame] = num_links
             num_links = link_epsilons(
-                first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, end, fresh, bound,
+                first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, end, bound, leaving, listed,
                 link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
             )  # fmt: skip
             if num_links < 0:

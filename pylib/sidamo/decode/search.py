@@ -15,7 +15,8 @@ from sidamo.io.lattice import Lattice
 
 COMPILE_SECONDS = 8
 FIRST_TOKENS = 1 << 18  # tokens (24 bytes each) reserved at first; doubled when needed
-FIRST_LINKS = 1 << 18  # links (16 bytes each)
+FIRST_LINKS = 1 << 19  # links (16 bytes each)
+PRUNE_AT = 1 << 18  # links from which a lattice is pruned on the way
 
 
 class BadMatrix(DataError):
@@ -77,7 +78,7 @@ class Search:
         self._offset = 0
         self._reserve_tokens(FIRST_TOKENS)
         self._reserve_links(FIRST_LINKS if self.makes_lattice else 1)
-        self._queue = np.empty(1 << 14, np.int32)
+        self._queue, self._leaving = np.empty(1 << 14, np.int32), np.empty(1 << 14, np.int32)
         self._reserve_tries(FIRST_TOKENS)
         self._bins = np.zeros(kernel.NUM_BINS, np.int64)
         self._path = np.empty(1 << 12, np.int32)
@@ -94,34 +95,35 @@ class Search:
         self._chunks: list[np.ndarray] = []
         self.num_frames = 0
         self.alive = True
-        self._prune_at = len(self._link_from) // 2
+        self._prune_at = PRUNE_AT
         self._position[:] = 0
         self._key[0] = self.graph.start * self.hot.num_contexts
         self._cost[0], self._prev[0], self._arc[0] = 0.0, -1, -1
         self._slot[self._key[0]] = self._offset
         cutoff = np.float32(self.options.beam if self.makes_lattice else np.inf)
         while True:
-            code, end = k.close(
-                *self._graph_arrays(), *self._token_arrays(), self._slot, self._offset, 0, 1, cutoff, self._queue
-            )
+            code, end, listed = k.close(
+                *self._graph_arrays(), *self._token_arrays(), self._slot, self._offset, 0, 1, cutoff, self._queue,
+                self._leaving,
+            )  # fmt: skip
             if code == k.DONE:
                 break
             self._make_room(code)
             self._slot[self._key[0]] = self._offset
         self._position[k.END], self._position[k.OFFSET] = end, self._offset
         if self.makes_lattice:
-            self._link_start(end, cutoff)
+            self._link_start(end, cutoff, listed)
 
-    def _link_start(self, end: int, cutoff) -> None:
+    def _link_start(self, end: int, cutoff, listed: int) -> None:
         k = self._kernel
         g = self._graph_arrays()
         links = k.link_epsilons(
-            *g, self._key, self._cost, self._slot, self._offset, 0, end, cutoff, *self._link_arrays(), 0,
-            self._lattice_beam,
+            *g, self._key, self._cost, self._slot, self._offset, 0, cutoff, self._leaving, listed,
+            *self._link_arrays(), 0, self._lattice_beam,
         )  # fmt: skip
         if links < 0:
             self._reserve_links(2 * len(self._link_from))
-            return self._link_start(end, cutoff)
+            return self._link_start(end, cutoff, listed)
         self._frame_ends[:, 0] = end, 0, links
         self._position[k.NUM_LINKS] = links
 
@@ -157,7 +159,7 @@ class Search:
                 *self._graph_arrays(), np.float32(self.hot.lowest), np.float32(self.hot.highest),
                 loglikes, blank_only, self.acoustic_scale, np.float32(options.beam), options.max_active,
                 options.min_active, np.float32(options.beam_delta), self._lattice_beam, self._prune_at,
-                *self._token_arrays(), self._slot, self._queue, self._bins, row, *self._tries,
+                *self._token_arrays(), self._slot, self._queue, self._leaving, self._bins, row, *self._tries,
                 *self._link_arrays(), *self._frame_ends, self._position, len(loglikes),
             )  # fmt: skip
             self.num_frames = int(self._position[k.UTT_FRAME])
@@ -175,7 +177,8 @@ class Search:
         """What a kernel asked for when it stopped in the middle of a frame."""
         k = self._kernel
         if code == k.QUEUE_FULL:
-            self._queue = np.empty(2 * max(len(self._queue), len(self._key) // 8), np.int32)
+            room = 2 * max(len(self._queue), len(self._key) // 8)
+            self._queue, self._leaving = np.empty(room, np.int32), np.empty(room, np.int32)
         elif code == k.TRIES_FULL:
             self._reserve_tries(2 * len(self._tries[0]))
         elif code == k.LINKS_FULL:
@@ -198,7 +201,7 @@ class Search:
             extra = np.empty(end, np.float32)
             extra[begin:] = 0.0
             self._prune_with(extra)
-        self._prune_at = max(2 * int(self._position[k.NUM_LINKS]), FIRST_LINKS // 2)
+        self._prune_at = max(3 * int(self._position[k.NUM_LINKS]), PRUNE_AT)
         if self._prune_at > len(self._link_from) // 2:
             self._reserve_links(2 * self._prune_at)
         self._forget_slots(len(self._key))

@@ -9,14 +9,14 @@ import numpy as np
 from sidamo.decode import jit
 from sidamo.decode.graph import ILABEL, NEXT, OLABEL, WEIGHT, DecodingGraph, make_graph
 from sidamo.decode.options import DecoderOptions, LatticeOptions
-from sidamo.decode.search import BestPath, _grow, check_loglikes, frames_of_blank
+from sidamo.decode.search import PRUNE_AT, BestPath, _grow, check_loglikes, frames_of_blank
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import Lattice
 
 COMPILE_SECONDS = 10
 STRICT = ("correct", "compact")  # equal tokens need a blank between them
 LASTING = ("correct", "compact", "modified")  # a token may last several frames
-FIRST_TOKENS, FIRST_POINTERS, FIRST_NODES, FIRST_LINKS = 1 << 14, 1 << 18, 1 << 18, 1 << 18
+FIRST_TOKENS, FIRST_POINTERS, FIRST_NODES, FIRST_LINKS = 1 << 14, 1 << 18, 1 << 19, 1 << 19
 
 
 @dataclass(eq=False)
@@ -111,7 +111,7 @@ class TopologySearch:
         self._chunks: list[np.ndarray] = []
         self._blank_only: list[np.ndarray] = []
         self.num_frames, self.alive = 0, True
-        self._prune_at = FIRST_LINKS // 2
+        self._prune_at = PRUNE_AT
         cutoff = np.float32(self.options.beam if self.makes_lattice else np.inf)
         while True:
             self._forget_slots()
@@ -218,7 +218,7 @@ class TopologySearch:
         if n > 0:
             extra = np.zeros(int(self._position[k.NODES]), np.float32)
             self._prune_with(extra)
-        self._prune_at = max(2 * int(self._position[k.LINKS]), FIRST_LINKS // 2)
+        self._prune_at = max(3 * int(self._position[k.LINKS]), PRUNE_AT)
         if self._prune_at > len(self._links[0]) // 2:
             self._reserve_links(2 * self._prune_at)
 
