@@ -322,6 +322,18 @@ class _Histories:
         return np.where((self.keys[at] == keys) & (parents >= 0), self.states[at], -1)
 
 
+def _first_appearances(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places at which a key appears for the first time; and for each key the rank of its first appearance."""
+    order = np.argsort(keys, kind="stable")
+    in_order = keys[order]
+    if not np.any(in_order[1:] == in_order[:-1]):
+        return np.arange(len(keys)), np.arange(len(keys))
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    return np.sort(first), rank[inverse]
+
+
 def _equal_rows(rows: np.ndarray) -> np.ndarray:
     """(N,) a number for each row of (N, k), the same for equal rows."""
     keys = np.zeros(len(rows), np.int64)
@@ -444,14 +456,11 @@ class GrammarCompiler:
         """A state for each n-gram, numbered in the order of the file, with its back-off arc. Returns (N,) states."""
         rows = np.flatnonzero(which)
         keys = _key(src[rows], ngrams.words[rows, -1])
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), np.int64)
-        by_appearance = np.argsort(first, kind="stable")
-        rank[by_appearance] = np.arange(len(first))
-        states = self.num_states + rank[inverse]
+        first, rank = _first_appearances(keys)
+        states = self.num_states + rank
         if self.disambig == 0 and order == 1:
             states = self._make_room_for_begin(ngrams.words[rows, -1], states)
-        new = np.sort(first)
+        new = first
         new_rows = rows[new]
         suffix = self._find_suffix(ngrams.words[new_rows][:, 1:])
         nothing = np.zeros(len(new), np.int64)
@@ -556,7 +565,7 @@ def connect(fst: CsrFst) -> CsrFst:
 
 def _reach(num_states: int, offsets, neighbours, seeds) -> np.ndarray:
     """(num_states,) bool: reachable from the seeds; breadth first, one numpy step per level."""
-    seen = np.zeros(num_states, bool)
+    seen, last = np.zeros(num_states, bool), np.empty(num_states, np.int64)
     seen[seeds] = True
     frontier = np.asarray(seeds)
     while len(frontier):
@@ -564,7 +573,9 @@ def _reach(num_states: int, offsets, neighbours, seeds) -> np.ndarray:
         total = int(counts.sum())
         index = np.repeat(offsets[frontier] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(total)
         reached = neighbours[index]
-        reached = np.unique(reached[~seen[reached]])
+        reached = reached[~seen[reached]]
+        last[reached] = np.arange(len(reached))
+        reached = reached[last[reached] == np.arange(len(reached))]  # each state once
         seen[reached] = True
         frontier = reached
     return seen

@@ -345,10 +345,20 @@ def _silence_arcs(silence, num_grammar: int):
 
 
 def _only_reachable(fst: CsrFst) -> CsrFst:
-    """Without the states that no path from the start passes (those of silence where no word ends)."""
-    from sidamo.lang.arpa import connect
-
-    used = np.zeros(fst.num_states, bool)
-    used[fst.nextstate] = True
-    used[fst.start] = True
-    return connect(fst) if not np.all(used) else fst
+    """Without the states that nothing leads to (of histories that end in a word without pronunciation, of silence)."""
+    src = fst.arc_sources()
+    keep = np.ones(fst.num_states, bool)
+    use = np.ones(fst.num_arcs, bool)
+    while True:
+        reached = np.zeros(fst.num_states, bool)
+        reached[fst.nextstate[use]] = True
+        reached[fst.start] = True
+        if np.all(reached[keep]):
+            break
+        keep &= reached
+        use = keep[src]
+    if np.all(keep):
+        return fst
+    number = np.cumsum(keep) - 1
+    columns = (fst.ilabel[use], fst.olabel[use], fst.weight[use], number[fst.nextstate[use]])
+    return make_csr(int(keep.sum()), number[src[use]], *columns, fst.final[keep], start=int(number[fst.start]))
