@@ -35,21 +35,23 @@ class CtcCriterion(nn.Module):
             objective = (1 - self.smoothing) * objective + self.smoothing * (uniform * mask).sum()
         return losses, objective
 
-    def flat_start(self, outputs, targets: Tensor, target_lengths: Tensor) -> Tensor:
-        """Cross-entropy to evenly spaced labels, summed over frames: a first guess where each unit lies.
+    def flat_start(self, outputs, targets: Tensor, target_lengths: Tensor, feats: Tensor) -> Tensor:
+        """Cross-entropy to labels spread evenly over the loud frames: a first guess where each unit lies.
 
-        Label u of U is expected in the middle half of the u-th of U equal parts, blank elsewhere (the equal
-        alignment from which Kaldi's monophone training starts, with CTC's blank between). -> scalar, nats per frame
-        of each utterance times its number of labels, so that it weighs like CTC.
+        The equal alignment from which Kaldi's monophone training starts, with two changes: time is measured in
+        loudness (the mean of a frame's features above that of its utterance), so that pauses take no part, and
+        label u of U is expected in the middle half of the u-th of U equal parts only, blank elsewhere.
+        feats (B, T, D): the network's input. -> scalar, nats per frame of each utterance times its number of labels,
+        so that it weighs like CTC.
         """
         logits, lengths = outputs[-1]
+        step = -(-feats.size(1) // logits.size(1))
+        loudness = feats.mean(2)[:, ::step].cpu()
         expected = torch.zeros(logits.shape[:2], dtype=torch.long)
         for row, labels in enumerate(torch.split(targets, target_lengths.tolist())):
             frames = int(lengths[row])
             if len(labels) and frames:
-                part = (torch.arange(frames) + 0.5) / frames * len(labels)
-                middle = (part % 1 >= 0.25) & (part % 1 < 0.75)
-                expected[row, :frames] = torch.where(middle, labels.long()[part.long()], 0)
+                expected[row, :frames] = equal_alignment(labels.long(), loudness[row, :frames])
         expected = expected.to(logits.device)
         losses = nn.functional.cross_entropy(logits.transpose(1, 2), expected, reduction="none")
         mean = (losses * length_mask(lengths, logits.size(1))).sum(1) / lengths.clamp(min=1)
@@ -62,6 +64,16 @@ class CtcCriterion(nn.Module):
     def collapse(self, columns) -> list[int]:
         """Frame string -> token string."""
         return collapse(columns)
+
+
+def equal_alignment(labels: Tensor, loudness: Tensor) -> Tensor:
+    """Labels (U,) spread over frames of some loudness (T,) -> (T,): a label, or 0 (blank) between and in pauses."""
+    weight = (loudness - loudness.mean()).clamp(min=0.0)
+    if not float(weight.sum()) > 0:  # nothing louder than the rest
+        weight = torch.ones_like(loudness)
+    part = (weight.cumsum(0) - 0.5 * weight) / weight.sum() * len(labels)
+    middle = (weight > 0) & (part % 1 >= 0.25) & (part % 1 < 0.75)
+    return torch.where(middle, labels[part.long().clamp(max=len(labels) - 1)], 0)
 
 
 def make_criterion(options, num_tokens: int) -> nn.Module:

@@ -23,6 +23,7 @@ class Result:
 def evaluate(model, criterion, corpus, processes, options, tokens) -> Result:
     """Run the model over the corpus, each process its share; greedy decoding (the best column of each frame)."""
     batches = data.make_batches(corpus.num_frames, options.max_frames, options.max_utts * 2, 0, 0, shuffle=False)
+    batches.sort(key=lambda index: 0 not in index)  # the example's batch goes to the first process, which writes it
     loss = num_tokens = errors = ref_tokens = word_errors = ref_words = 0.0
     example = np.zeros((0, len(tokens)), np.float32)
     model.eval()

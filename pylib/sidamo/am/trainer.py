@@ -26,6 +26,7 @@ from .parallel import Processes
 from .schedule import learning_rate
 
 SMOOTHING = 0.98  # of the running loss that an exploding one is held against
+SMALL = 0.1  # nats a token: a running loss below that is taken for it, lest every hard utterance counts as exploding
 STEADY = 50  # updates before the running loss is trusted
 
 
@@ -176,7 +177,7 @@ class Trainer:
         loss, infeasible = self.processes.sum([loss, infeasible])
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, o.clip_norm or math.inf))
         per_token = loss / num_tokens
-        limit = o.explode * state.running_loss if state.num_good >= STEADY else math.inf
+        limit = o.explode * max(state.running_loss, SMALL) if state.num_good >= STEADY else math.inf
         if math.isfinite(per_token) and math.isfinite(norm) and per_token <= limit:
             self.optimizer.step()
             if hasattr(self.model.encoder, "after_update"):
@@ -209,7 +210,7 @@ class Trainer:
             outputs = self.model.forward_training(feats, lengths)
         losses, objective = self.criterion(outputs, targets, target_lengths)
         if self.state.epoch < self.options.flat_start_epochs:
-            objective = self.criterion.flat_start(outputs, targets, target_lengths)
+            objective = self.criterion.flat_start(outputs, targets, target_lengths, feats)
         (objective / num_tokens).backward()
         losses = losses.detach()
         finite = ~torch.isinf(losses)
