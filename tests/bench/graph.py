@@ -116,7 +116,7 @@ def steps_of(builder, lang, arpa):
     from sidamo.lang.arpa import ArpaOptions, arpa_to_fst, read_arpa_bytes
     from sidamo.lang.lexicon import read_table
 
-    rows, fst = [], None
+    rows, fst, held = [], None, []
 
     def step(name, function):
         nonlocal fst
@@ -126,6 +126,9 @@ def steps_of(builder, lang, arpa):
         is_arrays = hasattr(fst, "offsets")
         size = (fst.num_states, fst.num_arcs) if is_arrays else (fst.num_states(), None)
         rows.append([name, seconds, peak_mb(), *size])
+        if not is_arrays:
+            held.append(fst)  # the next step takes it and frees it
+            fst = None
 
     words, phones, tokens = (read_table(f"{lang}/{name}.txt") for name in ("words", "phones", "tokens"))
     ids = {word.encode(): k for word, k in words.items()}
@@ -138,9 +141,9 @@ def steps_of(builder, lang, arpa):
         step("G -> LG (direct)", lambda: build_lg_direct(lexicon, grammar, phones, words))
     else:
         step("L o G", lambda: graph.compose(graph.to_pynini(lexicon), graph.to_pynini(grammar), "L o G"))
-        step("determinize (log)", lambda: graph.determinize(fst, "L o G"))
-        step("minimize (encoded)", lambda: graph.minimize(fst))
-        step("-> arrays", lambda: graph.from_pynini(fst))
+        step("determinize (log)", lambda: graph.determinize(held, "L o G"))
+        step("minimize (encoded)", lambda: graph.minimize(held))
+        step("-> arrays", lambda: graph.from_pynini(held.pop()))
     step("LG over tokens, sorted", lambda: graph.relabel_to_tokens(fst, phones, tokens))
     lg = fst
     step("T o LG, compact", lambda: graph.expand_topology(lg, "compact"))

@@ -18,7 +18,7 @@ def main(argv=None) -> int:
     from sidamo.io.fst import read_fst, write_fst
     from sidamo.lang.graph import from_pynini, minimize, to_pynini
 
-    fst = minimize(to_pynini(read_fst(args[0] if args else "-")), opts.delta)
+    fst = minimize([to_pynini(read_fst(args[0] if args else "-"))], opts.delta)
     write_fst(args[1] if len(args) > 1 else "-", from_pynini(fst))
     return 0
 

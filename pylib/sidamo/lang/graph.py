@@ -50,22 +50,26 @@ def compose(left, right, what: str):
     return result
 
 
-def determinize(fst, what: str):
-    """Determinized in the log semiring (path weights add up), epsilon taken for a symbol like the others."""
+def determinize(held: list, what: str):
+    """Determinized in the log semiring (path weights add up), epsilon taken for a symbol like the others.
+
+    held : a list with the one FST, which is taken out of it: its memory is free as soon as it is not needed.
+    """
     import pynini
 
-    fst = pynini.Fst.from_pywrapfst(pynini.arcmap(fst, map_type="to_log")) if fst.arc_type() != "log" else fst
-    result = pynini.arcmap(pynini.determinize(fst), map_type="to_std")
+    held.append(pynini.arcmap(held.pop(), map_type="to_log"))
+    held.append(pynini.determinize(held.pop()))
+    result = pynini.arcmap(held.pop(), map_type="to_std")
     if result.start() < 0:
         raise DataError(f"{what} is empty after determinization")
     return result
 
 
-def minimize(fst, quantum: float = QUANTUM):
-    """Minimized as an acceptor over (input, output, quantized weight): Kaldi's fstminimizeencoded."""
+def minimize(held: list, quantum: float = QUANTUM):
+    """Minimized as an acceptor over (input, output, quantized weight): Kaldi's fstminimizeencoded; `held` as above."""
     import pynini
 
-    fst = pynini.arcmap(fst, map_type="quantize", delta=quantum)
+    fst = pynini.arcmap(held.pop(), map_type="quantize", delta=quantum)
     mapper = pynini.EncodeMapper("standard", encode_labels=True, encode_weights=True)
     fst.encode(mapper)
     fst.minimize(allow_nondet=True)
@@ -80,15 +84,15 @@ def build_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int = 50_000_000) -> 
     ------
     DataError : the composition is empty, or a step has more than `max_states` states.
     """
-    fst = compose(to_pynini(lexicon), to_pynini(grammar), "L o G")
-    _check_size(fst, "L o G", max_states)
-    log.info(f"L o G has {fst.num_states()} states; determinizing")
-    fst = determinize(fst, "L o G")
-    _check_size(fst, "the determinized L o G", max_states)
-    log.info(f"determinized: {fst.num_states()} states; minimizing")
-    fst = minimize(fst)
-    log.info(f"minimized: {fst.num_states()} states")
-    return from_pynini(fst)
+    held = [compose(to_pynini(lexicon), to_pynini(grammar), "L o G")]
+    _check_size(held[0], "L o G", max_states)
+    log.info(f"L o G has {held[0].num_states()} states; determinizing")
+    held.append(determinize(held, "L o G"))
+    _check_size(held[0], "the determinized L o G", max_states)
+    log.info(f"determinized: {held[0].num_states()} states; minimizing")
+    held.append(minimize(held))
+    log.info(f"minimized: {held[0].num_states()} states")
+    return from_pynini(held.pop())
 
 
 def _check_size(fst, what: str, max_states: int) -> None:
