@@ -67,6 +67,14 @@ def train(*args, **kwargs):
     return subprocess.run(command(*args, **kwargs), capture_output=True, text=True, env=environment(), timeout=300)
 
 
+def train_here(capfd, words):
+    """The same in this process (importing torch takes longer than most of these trainings): (status, stderr)."""
+    from sidamo.bin.train_ctc import main
+
+    status = main(words[1:])
+    return status, capfd.readouterr().err
+
+
 def weights(out, name="final.pt"):
     return torch.load(out / name, weights_only=True)["state"]
 
@@ -202,15 +210,15 @@ def test_two_processes_equal_one_with_twice_the_batch(toy, tmp_path):
      "--intermediate-weight=0.3"],
     ["--network=tdnnf", "--bottleneck-dim=8", "--dilations=1,2", "--patience=1", "--ctc=torch"],
 ], ids=lambda o: o[0])  # fmt: skip
-def test_options_train(toy, tmp_path, options):
+def test_options_train(toy, tmp_path, options, capfd):
     base = [w for w in BASE if not any(o.split("=")[0] == w.split("=")[0] for o in options)]
     if any(o.startswith("--network") for o in options):
         drop = ("--kernels", "--dilations", "--hidden-dim")
         base = [w for w in base if w.split("=")[0] not in drop]
     words = command(toy, tmp_path)
     words = [words[0], *base, *options, *words[1 + len(BASE) :]]
-    result = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=200)
-    assert result.returncode == 0, result.stderr
+    status, stderr = train_here(capfd, words)
+    assert status == 0, stderr
     rows = curve(tmp_path)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
@@ -226,30 +234,30 @@ def test_options_train(toy, tmp_path, options):
     (["--lr-scales=encoder"], "expected regex=factor"),
     (["--word-boundary=a b"], "one unit of tokens.txt, without blanks"),
 ])  # fmt: skip
-def test_bad_options_say_what_is_wrong(toy, tmp_path, options, message):
+def test_bad_options_say_what_is_wrong(toy, tmp_path, options, message, capfd):
     if not message:
         pytest.skip("there is a GPU")
-    result = train(toy, tmp_path, *options)
-    assert result.returncode not in (0, None) and message in result.stderr, result.stderr
+    status, stderr = train_here(capfd, command(toy, tmp_path, *options))
+    assert status == 255 and message in stderr, stderr
 
 
-def test_a_changed_network_is_not_resumed(toy, unbroken, tmp_path):
+def test_a_changed_network_is_not_resumed(toy, unbroken, tmp_path, capfd):
     import shutil
 
     shutil.copytree(unbroken, tmp_path / "m")
-    result = train(toy, tmp_path / "m", "--hidden-dim=32")
-    assert result.returncode == 255
-    assert "the checkpoint was made with another options" in result.stderr and "begin anew" in result.stderr
+    status, stderr = train_here(capfd, command(toy, tmp_path / "m", "--hidden-dim=32"))
+    assert status == 255
+    assert "the checkpoint was made with another options" in stderr and "begin anew" in stderr
 
 
-def test_a_damaged_checkpoint_is_named(toy, unbroken, tmp_path):
+def test_a_damaged_checkpoint_is_named(toy, unbroken, tmp_path, capfd):
     import shutil
 
     shutil.copytree(unbroken, tmp_path / "m")
     data = (tmp_path / "m/checkpoint.pt").read_bytes()
     (tmp_path / "m/checkpoint.pt").write_bytes(data[: len(data) // 2])
-    result = train(toy, tmp_path / "m")
-    assert result.returncode == 255 and "checkpoint.pt: not a whole torch file" in result.stderr
+    status, stderr = train_here(capfd, command(toy, tmp_path / "m"))
+    assert status == 255 and "checkpoint.pt: not a whole torch file" in stderr
 
 
 def test_transfer_copies_what_fits(toy, unbroken, tmp_path):
