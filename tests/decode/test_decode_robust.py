@@ -9,7 +9,7 @@ from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.decode.parallel import in_order
 from sidamo.decode.search import BadMatrix, Search, frames_of_blank
 from sidamo.decode.topology_search import TopologySearch, make_topology_graph
-from sidamo.io.errors import DataError, OptionError
+from sidamo.io.errors import CheckFailed, DataError, OptionError
 from sidamo.io.fst import make_csr
 
 
@@ -253,17 +253,30 @@ def test_both_kinds_agree(kinds):
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"beam": 0.0}, "--beam=0.0: a beam must be above 0"),
+    ({"beam": 0.0}, "--beam=0.0: must be above 0 for lattices"),
+    ({"beam": -1.0}, "--beam=-1.0: a beam must not be below 0"),
     ({"beam": float("nan")}, "--beam=nan"),
     ({"max_active": 1}, "--max-active=1"),
-    ({"max_active": 10}, "--min-active=200: must be at least 0 and below --max-active=10"),
+    ({"max_active": 10}, "--min-active=200: must be at least 0 and not above --max-active=10"),
     ({"lattice_beam": 0.0}, "--lattice-beam=0.0"),
     ({"prune_interval": 0}, "--prune-interval=0"),
+    ({"beam_delta": 0.0}, "--beam-delta=0.0"),
     ({"blank_skip_thresh": 0.0}, "--blank-skip-thresh=0.0"),
 ])  # fmt: skip
 def test_options_that_cannot_work(options, message):
-    with pytest.raises(OptionError, match=message):
+    with pytest.raises((CheckFailed, OptionError), match=message):
         LatticeOptions(**options)
+
+
+@pytest.mark.parametrize("kind", ["TLG", "LG"])
+def test_beam_of_zero(kind, kinds):
+    """min-active keeps a result; without it nothing survives, and that is a partial result of no frames."""
+    search = kinds[kind](DecoderOptions(beam=0.0))
+    search.advance(loglikes())
+    assert search.best_path().num_frames == 60
+    search = kinds[kind](DecoderOptions(beam=0.0, min_active=0))
+    search.advance(loglikes())
+    assert not search.alive and search.best_path().num_frames == search.num_frames < 60
 
 
 def test_empty_graph_and_wrong_topology():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sidamo.io.errors import OptionError
+from sidamo.io.errors import CheckFailed, OptionError
 
 NO_LIMIT = 2**31 - 1  # Kaldi's default of max-active
 
@@ -44,23 +44,28 @@ class LatticeOptions(DecoderOptions):
 
     def __post_init__(self):
         check_pruning(self)
+        if not self.beam > 0:
+            raise CheckFailed(f"--beam={self.beam}: must be above 0 for lattices; try 13")
         if not self.lattice_beam > 0:
-            raise OptionError(f"--lattice-beam={self.lattice_beam}: a lattice beam must be above 0")
+            raise CheckFailed(f"--lattice-beam={self.lattice_beam}: a lattice beam must be above 0; try 8")
         if self.prune_interval < 1:
-            raise OptionError(f"--prune-interval={self.prune_interval}: must be at least 1 frame")
+            raise CheckFailed(f"--prune-interval={self.prune_interval}: must be at least 1 frame")
 
 
 def check_pruning(options: DecoderOptions) -> None:
-    """Raise OptionError, naming the option and what it may be, where a search could not survive its own pruning."""
-    if not options.beam > 0:
-        raise OptionError(f"--beam={options.beam}: a beam must be above 0 (no token survives a beam of 0); try 13")
+    """Raise CheckFailed (Kaldi asserts the same, status 134), naming the option and what it may be.
+
+    A beam of 0 is allowed for best paths: min-active keeps tokens alive.
+    """
+    if not options.beam >= 0:
+        raise CheckFailed(f"--beam={options.beam}: a beam must not be below 0; try 13")
     if not options.max_active > 1:
-        raise OptionError(f"--max-active={options.max_active}: must be above 1; try 7000")
-    if not 0 <= options.min_active < options.max_active:
-        raise OptionError(
-            f"--min-active={options.min_active}: must be at least 0 and below --max-active={options.max_active}"
+        raise CheckFailed(f"--max-active={options.max_active}: must be above 1; try 7000")
+    if not 0 <= options.min_active <= options.max_active:
+        raise CheckFailed(
+            f"--min-active={options.min_active}: must be at least 0 and not above --max-active={options.max_active}"
         )
     if not options.beam_delta > 0:
-        raise OptionError(f"--beam-delta={options.beam_delta}: must be above 0")
+        raise CheckFailed(f"--beam-delta={options.beam_delta}: must be above 0")
     if not 0 < options.blank_skip_thresh <= 1:
         raise OptionError(f"--blank-skip-thresh={options.blank_skip_thresh}: a posterior, above 0 and at most 1")
