@@ -38,7 +38,7 @@ class TrainOptions:
     label_smoothing: float = _option(0.0, "weight of the cross-entropy to the uniform distribution, per frame")
     intermediate_weight: float = _option(0.0, "weight of CTC on hidden layers, where a network offers it")
     criterion: str = _option("ctc", "ctc | asg (no blank, learned transitions)")
-    flat_start_epochs: int = _option(0, "first epochs with labels spread over the loud frames instead of CTC, for very small corpora")
+    flat_start_epochs: int = _option(0, "first epochs with labels spread over the loud frames, for very small corpora")
     ctc: str = _option("auto", "implementation of the loss: auto | fused | torch")
     # model averaging and stopping
     ema_decay: float = _option(0.0, "decay of an exponential moving average of the weights (0: none), e.g. 0.999")
