@@ -92,6 +92,9 @@ def test_grammars(work, run, tmp_path):
     (tmp_path / "words").write_text("one\nseven\n")
     done = run(f"{UTILS}/prepare_grammar.sh {work}/lang words lang_bad", cwd=tmp_path)
     assert done.returncode == 1 and "words:2: word 'seven' is not in words.txt" in done.stderr
+    dates = ROOT / "pylib/sidamo/lang/dates.py"
+    done = run(f"{UTILS}/prepare_grammar.sh {work}/lang {dates} lang_bad", cwd=tmp_path)
+    assert done.returncode == 1 and "are all its words in words.txt?" in done.stderr, done.stderr
     (tmp_path / "words").write_text("0 one\n")
     done = run(f"{UTILS}/prepare_grammar.sh --kind weighted-phrases {work}/lang words lang_bad", cwd=tmp_path)
     assert done.returncode == 1 and "expected a weight above 0 and words" in done.stderr

@@ -105,7 +105,11 @@ def _pynini_grammar(path: str, word_ids: dict[str, int]) -> CsrFst:
     function = runpy.run_path(path).get("grammar")
     if function is None:
         raise DataError("no function grammar(words) in it", file=path)
-    fst = function(words)
+    try:
+        fst = function(words)
+    except Exception as error:  # whatever the user's code does wrong; pynini's own errors name no word
+        mend = "are all its words in words.txt? For dates.py: python pylib/sidamo/lang/dates.py lists them"
+        raise DataError(f"the grammar failed: {type(error).__name__}: {error}", file=path, mend=mend) from error
     fst = pynini.Fst.from_pywrapfst(fst) if not isinstance(fst, pynini.Fst) else fst
     fst = pynini.optimize(fst.copy()).rmepsilon()
     fst.set_input_symbols(None)
