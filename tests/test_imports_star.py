@@ -27,7 +27,7 @@ ROOMS = {
 }
 STAGES = set(ROOMS) - {"io", "bin"}
 # Kaldi's latgen-faster hands its raw lattice to determinization before it writes; the two meet in the tool alone.
-FRONTS_TWO = {"latgen_faster": {"decode", "lattice"}}
+FRONTS_TWO = {"latgen_faster": {"decode", "lattice"}, "decode_stream": {"am", "decode", "feats"}}
 # Measured against, or used as oracles by tests; never a part of the running system.
 PEERS = {
     "kaldi_decoder", "kaldi_native_fbank", "kaldifst", "kaldi_hmm_gmm", "jiwer", "kenlm", "k2", "torchaudio", "librosa",

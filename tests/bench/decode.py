@@ -146,19 +146,19 @@ def determinization(search, matrices) -> None:
     """Time of determinization as a share of the time of decoding into raw lattices."""
     from sidamo.lattice.determinize import determinize
 
-    decode_time = determinize_time = 0.0
-    for i, matrix in enumerate([matrices[0], *matrices]):
+    totals = np.zeros((2, 2))
+    for warm in range(2):  # in the first pass its kernel is compiled, once there is enough work for it
+        for matrix in matrices:
 
-        def decode(matrix=matrix):
-            search.reset()
-            search.advance(matrix)
-            return search.raw_lattice()
+            def decode(matrix=matrix):
+                search.reset()
+                search.advance(matrix)
+                return search.raw_lattice()
 
-        seconds, lattice = seconds_of(decode)
-        more, _ = seconds_of(lambda lattice=lattice: determinize(lattice, LATTICE_BEAM))
-        if i > 0:  # the first warms up
-            decode_time += seconds
-            determinize_time += more
+            seconds, lattice = seconds_of(decode)
+            more, _ = seconds_of(lambda lattice=lattice: determinize(lattice, LATTICE_BEAM))
+            totals[warm] += seconds, more
+    decode_time, determinize_time = totals[1]
     print(f"{'determinization / decoding into raw lattices':<52} share {determinize_time / decode_time:6.2f}")
 
 
@@ -261,7 +261,7 @@ def main() -> None:
             ), everything, args.rounds,
         )  # fmt: skip
     if "determinize" in parts:
-        determinization(TopologySearch(lg, LatticeOptions(beam=13.0, lattice_beam=LATTICE_BEAM)), matrices)
+        determinization(TopologySearch(lg, LatticeOptions(beam=13.0, lattice_beam=LATTICE_BEAM)), everything)
     if "threads" in parts:
         threads(lambda: TopologySearch(lg, options), everything, args.rounds)
     if "process" in parts:
