@@ -15,7 +15,7 @@ Without options the symbol table is stored in the FST."""
 @tool
 def main(argv=None) -> int:
     options = Options(USAGE)
-    from sidamo.lang.arpa import ArpaOptions, arpa_to_fst, read_arpa_bytes
+    from sidamo.lang.arpa_options import ArpaOptions
 
     options.group(ArpaOptions())
     values, args = options.parse(argv, (1, 2))
@@ -24,6 +24,7 @@ def main(argv=None) -> int:
     from sidamo.io.errors import DataError
     from sidamo.io.fst import write_fst
     from sidamo.io.streams import open_wxfilename
+    from sidamo.lang.arpa import arpa_to_fst, read_arpa_bytes
     from sidamo.lang.lexicon import read_table
 
     name = args[0]

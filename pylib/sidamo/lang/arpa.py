@@ -14,6 +14,7 @@ import numpy as np
 from sidamo.io import log
 from sidamo.io.errors import DataError
 from sidamo.io.fst import CsrFst, arcsort, make_csr
+from sidamo.lang.arpa_options import ArpaOptions
 
 LN10 = math.log(10.0)
 CHUNK = 1 << 23  # bytes of n-gram lines parsed at a time
@@ -579,22 +580,6 @@ def _reach(num_states: int, offsets, neighbours, seeds) -> np.ndarray:
         seen[reached] = True
         frontier = reached
     return seen
-
-
-@dataclass(frozen=True)
-class ArpaOptions:
-    """Options of arpa2fst; the defaults are Kaldi's."""
-
-    bos_symbol: str = field(default="<s>", metadata={"help": "beginning of sentence"})
-    eos_symbol: str = field(default="</s>", metadata={"help": "end of sentence"})
-    disambig_symbol: str = field(
-        default="", metadata={"help": "on back-off arcs (#0); <s> becomes the start state and </s> a final cost"}
-    )
-    read_symbol_table: str = field(default="", metadata={"help": "words.txt; n-grams with other words are skipped"})
-    write_symbol_table: str = field(default="", metadata={"help": "write the words found to this file"})
-    keep_symbols: bool = field(default=False, metadata={"help": "store the symbol table in the FST"})
-    ilabel_sort: bool = field(default=True, metadata={"help": "sort arcs by input label"})
-    max_arpa_warnings: int = field(default=30, metadata={"help": "show this many warnings, -1: all"})
 
 
 def arpa_to_fst(data: bytes, ids: dict[bytes, int], options: ArpaOptions, name: str = "ARPA file") -> CsrFst:
