@@ -18,11 +18,11 @@ ROOMS = {
     "io": {"numpy", "kaldiio", "soundfile", "numba"},
     "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
     "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst", "sentencepiece"},  # the last one is optional
-    "am": {"numpy", "numba", "torch", "tqdm"},
+    "am": {"numpy", "numba", "torch", "tqdm", "onnx", "onnxscript"},  # the last two are optional
     "decode": {"numpy", "numba", "llvmlite", "tqdm"},
     "lattice": {"numpy", "numba"},
     "score": {"numpy", "numba", "scipy"},
-    "report": {"numpy", "matplotlib"},
+    "report": {"numpy"},
     "bin": {"numpy", "tqdm"},
 }
 STAGES = set(ROOMS) - {"io", "bin"}

@@ -75,7 +75,6 @@ def test_one_utterance(recordings):
 
     # am: a small network learns by CTC which units are in each recording; nobody tells it where.
     import torch
-
     from sidamo.am.loss import ctc_losses
     from sidamo.am.model import AcousticModel
 

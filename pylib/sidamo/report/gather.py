@@ -18,7 +18,7 @@ from sidamo.io import log
 from sidamo.io.errors import DataError, SidamoError
 from sidamo.report import graph_view, lattice_view, results, sound, timing
 
-PACKAGES = ("sidamo", "numpy", "torch", "pynini", "numba", "scipy", "kaldiio", "soundfile", "matplotlib")
+PACKAGES = ("sidamo", "numpy", "torch", "pynini", "numba", "scipy", "kaldiio", "soundfile")
 GRAPHS = {
     "T": "Tokens: how frames spell a token. Blanks may stand in between, and must between two equal ones.",
     "L": "Lexicon: how phones spell words. The dashed state is the one of that number on the left.",
