@@ -65,24 +65,42 @@ if [ -z "$train_config" ]; then
 fi
 need "$train_config" "give --train-config, e.g. $SIDAMO_ROOT/conf/train_tdnn.conf"
 if [ "$overwrite" = true ]; then
-  rm -f "$dir"/{checkpoint.pt,final.pt,.done,log/curve.tsv,log/posteriors.ark} "$dir"/epoch_*.pt "$dir"/.data_*
+  rm -f "$dir"/{checkpoint.pt,final.pt,.done,log/curve.tsv,log/posteriors.ark} "$dir"/epoch_*.pt
 fi
 
+# A model belongs to the data, the configuration and the options that it was trained with. Where they have changed, the
+# old one is put aside (one generation), so that nothing is lost and nothing is taken for what it is not.
+made_of=$(cat "$train_config" "$lang/tokens.txt" "$train_data"/{feats.scp,text} "$dev_data"/{feats.scp,text} \
+  <(echo "$train_data $dev_data $cmvn_opts $oov $train_opts $num_epochs $network $seed $subsampling $init_model") | cksum)
+changed=
+if [ "$(cat "$dir/.made_of" 2>/dev/null)" != "$made_of" ]; then changed="other data, options or configuration"; fi
+for data in "$train_data" "$dev_data"; do
+  for file in feats.scp cmvn.scp text; do
+    if [ "$data/$file" -nt "$dir/.made_of" ]; then changed="an older $data/$file"; fi
+  done
+done
+if [ -n "$changed" ] && { [ -f "$dir/checkpoint.pt" ] || [ -f "$dir/final.pt" ]; }; then
+  echo "train_ctc.sh: the model in $dir was trained with $changed; it is kept in $dir/.before, and training begins anew" >&2
+  rm -rf "$dir/.before"
+  mkdir -p "$dir/.before"
+  # The checkpoint goes first: without it a run that is killed here begins anew, too.
+  for file in checkpoint.pt final.pt .done config train.conf provenance.txt log; do
+    if [ -e "$dir/$file" ]; then mv "$dir/$file" "$dir/.before/"; fi
+  done
+  rm -f "$dir"/epoch_*.pt
+fi
+if [ -n "$changed" ]; then rm -rf "$dir/dump"; fi
+
 mkdir -p "$dir/log" "$dir/dump"
+echo "$made_of" >"$dir/.made_of.tmp" && mv "$dir/.made_of.tmp" "$dir/.made_of"
 cp "$lang/tokens.txt" "$dir/tokens.txt"
 echo "$cmvn_opts" >"$dir/cmvn_opts"
 if [ -f "$train_data/frame_shift" ]; then cp "$train_data/frame_shift" "$dir/frame_shift"; fi
 
 for set in train dev; do
   if [ $set = train ]; then data=$train_data; else data=$dev_data; fi
-  # The dump is made anew where its inputs have changed: its stamp is their checksum. A checkpoint belongs to its data.
-  stamp=$(cat "$data/feats.scp" "$data/text" "$lang/tokens.txt" <(echo "$data $cmvn_opts $oov") | cksum)
   dump=$dir/dump/$set
-  if [ -f "$dir/checkpoint.pt" ] && [ "$(cat "$dir/.data_$set" 2>/dev/null)" != "$stamp" ]; then
-    echo "train_ctc.sh: $data or $lang has changed since $dir/checkpoint.pt was written; to mend: --overwrite true" >&2
-    exit 1
-  fi
-  if [ "$(cat "$dump/.done" 2>/dev/null)" = "$stamp" ]; then continue; fi
+  if [ -f "$dump/.done" ]; then continue; fi
   rm -rf "$dump"
   mkdir -p "$dump"
   jobs=$(wc -l <"$data/feats.scp")
@@ -100,8 +118,7 @@ for set in train dev; do
   fi
   for n in $(seq "$jobs"); do cat "$dump/feats.$n.scp"; done >"$dump/feats.scp"
   $cmd "$dir/log/targets_$set.log" text-to-tokens "--oov=$oov" "$lang" "$data/text" "ark:$dump/targets.ark"
-  echo "$stamp" >"$dir/.data_$set"
-  echo "$stamp" >"$dump/.done"
+  touch "$dump/.done"
 done
 
 for pair in "num-epochs=$num_epochs" "network=$network" "seed=$seed" "subsampling=$subsampling" "init-model=$init_model"; do

@@ -102,10 +102,18 @@ def test_training_leaves_the_files_of_the_contract(work, model):
     assert again.returncode == 0 and "--overwrite true trains anew" in again.stderr
 
 
-def test_a_checkpoint_belongs_to_its_data(work, model):
-    sh("cp -r data/train data/other; sed -i '1d' data/other/feats.scp", work)
-    result = sh(f"{TRAIN} data/other data/dev data/lang exp/m", work)
-    assert result.returncode == 1 and "has changed since exp/m/checkpoint.pt was written" in result.stderr
+def test_a_model_belongs_to_its_data(work, model):
+    """Trained on other data, in the same place: the old model is kept aside, and nothing of it is continued."""
+    sh("cp -r data/train data/other; sed -i '1d' data/other/feats.scp; cp -r exp/m exp/n", work)
+    result = sh(f"{TRAIN} --num-epochs 2 data/other data/dev data/lang exp/n", work)
+    assert result.returncode == 0, result.stderr
+    assert "was trained with other data, options or configuration; it is kept in exp/n/.before" in result.stderr
+    assert (work / "exp/n/.before/final.pt").read_bytes() == (model / "final.pt").read_bytes()
+    assert "train_ctc.sh: done 2 epochs" in result.stdout
+    # Features made anew count as other features, also where their lines in feats.scp are the same.
+    sh("touch data/other/feats.scp", work)
+    result = sh(f"{TRAIN} --num-epochs 2 data/other data/dev data/lang exp/n", work)
+    assert "trained with an older data/other/feats.scp" in result.stderr and "done 2 epochs" in result.stdout
 
 
 def test_loglikes_are_log_posteriors_less_priors(work, model):
