@@ -1,9 +1,13 @@
 """The compiled form of `determinize.reference`: the same search on flat arrays (numba).
 
-Strings live in one trie over all paths: an element of a subset holds the node that its path from the start ends in, a
-subset the node down to which all its elements agree (`base`), and what an element owes is the way between the two. So
-strings are never copied, their common prefix is a lowest common ancestor (jump pointers, Myers 1983), and what is
-owed is compared by a polynomial hash, hash(node) - hash(base) * MULTIPLIER^length.
+Strings live in one tree of labels: an element of a subset holds the node that its path from the start ends in, a
+subset a node down to which all its elements agree (`base`), and what an element owes is the way between the two. So
+strings are never copied. Nodes carry a polynomial hash of all labels from the root, and labels are compared by it:
+equal strings may stand in several places of the tree. The common prefix of two nodes is found by jump pointers (Myers
+1983), and what is owed has the hash hash(node) - hash(base) * MULTIPLIER^length.
+
+Most of the work is closing subsets over arcs without a word. In a decoder's lattice these form long chains, which are
+laid out side by side first (`_fold`): a closure walks from fork to fork, and makes nodes once a way is sure to be best.
 
 All arrays have fixed capacities; where one is full the search reports it and `run` begins again with twice as much.
 """
@@ -21,6 +25,8 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
 DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = range(7)
 
+BYTES = 32  # a node or an element of a subset takes 24, the tables of subsets the rest
+
 _njit = compile_function
 
 
@@ -34,37 +40,41 @@ def _mix(x):
 
 
 @_njit
-def _child(parent, label, count, node_parent, node_label, node_depth, node_jump, node_hash, table):
-    # The trie node of (parent, label), made if need be: (node, number of nodes), node -1 where there is no room.
-    mask = len(table) - 1
-    slot = np.int64(_mix(np.uint64(parent) * np.uint64(0x100000001B3) + np.uint64(label)) & np.uint64(mask))
-    while table[slot] >= 0:
-        node = table[slot]
-        if node_parent[node] == parent and node_label[node] == label:
-            return node, count
-        slot = (slot + 1) & mask
-    if count == len(node_parent):
+def _append(node, labels, begin, end, count, far, node_parent, node_label, node_depth, node_jump, node_hash):
+    # Nodes for labels[begin:end] below `node`: (last node, number of nodes), node -1 where there is no room.
+    if count + end - begin > len(node_parent):
         return -1, count
-    table[slot] = count
-    node_parent[count], node_label[count] = parent, label
-    node_depth[count] = node_depth[parent] + 1
-    jump = node_jump[parent]
-    balanced = node_depth[parent] - node_depth[jump] == node_depth[jump] - node_depth[node_jump[jump]]
-    node_jump[count] = node_jump[jump] if balanced else parent
-    node_hash[count] = node_hash[parent] * MULTIPLIER + _mix(np.uint64(label))
-    return count, count + 1
+    for p in range(begin, end):
+        jump, depth = node_jump[node], node_depth[node] + 1
+        node_parent[count], node_label[count], node_depth[count] = node, labels[p], depth
+        node_jump[count] = node_jump[jump] if far[depth] else node
+        node_hash[count] = node_hash[node] * MULTIPLIER + _mix(np.uint64(labels[p]))
+        node = count
+        count += 1
+    return node, count
 
 
 @_njit
-def _common_ancestor(a, b, node_parent, node_depth, node_jump):
-    if node_depth[a] < node_depth[b]:
-        a, b = b, a
-    depth = node_depth[b]
-    while node_depth[a] > depth:
+def _far_jumps(far):
+    # far[depth]: whether nodes there jump as far as their parent's jump does (it depends on depth alone).
+    jump = np.zeros(len(far), np.int64)
+    for depth in range(1, len(far)):
+        first = jump[depth - 1]
+        far[depth] = depth - 1 - first == first - jump[first]
+        jump[depth] = jump[first] if far[depth] else depth - 1
+
+
+@_njit
+def _common_prefix(a, b, node_parent, node_depth, node_jump, node_hash):
+    # The node above `a` down to which the labels above a and above b agree.
+    while node_depth[b] > node_depth[a]:
+        jump = node_jump[b]
+        b = jump if node_depth[jump] >= node_depth[a] else node_parent[b]
+    while node_depth[a] > node_depth[b]:
         jump = node_jump[a]
-        a = jump if node_depth[jump] >= depth else node_parent[a]
-    while a != b:
-        if node_jump[a] != node_jump[b]:
+        a = jump if node_depth[jump] >= node_depth[b] else node_parent[a]
+    while node_hash[a] != node_hash[b]:
+        if node_hash[node_jump[a]] != node_hash[node_jump[b]]:
             a, b = node_jump[a], node_jump[b]
         else:
             a, b = node_parent[a], node_parent[b]
@@ -72,15 +82,41 @@ def _common_ancestor(a, b, node_parent, node_depth, node_jump):
 
 
 @_njit
-def _normalize(begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump):
-    # Take the best weight out of a subset, in place; returns it and the node down to which all strings agree.
+def _fold(silent, silent_arcs, nextstate, graph_cost, acoustic_cost, string_offsets, strings, passed,
+          fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels):  # fmt: skip
+    # Lay out the chain that begins with each arc without a word: its costs one by one, and its labels.
+    steps, num_labels = 0, 0
+    for s in range(len(silent) - 1):
+        for k in range(silent[s], silent[s + 1]):
+            fold_begin[k], label_begin[k] = steps, num_labels
+            if passed[s]:
+                continue
+            n = s
+            a = silent_arcs[k]
+            while True:
+                fold_graph[steps], fold_acoustic[steps] = graph_cost[a], acoustic_cost[a]
+                steps += 1
+                for p in range(string_offsets[a], string_offsets[a + 1]):
+                    labels[num_labels] = strings[p]
+                    num_labels += 1
+                n = nextstate[a]
+                if not passed[n]:
+                    break
+                a = silent_arcs[silent[n]]
+            fold_next[k] = n
+    fold_begin[len(silent_arcs)], label_begin[len(silent_arcs)] = steps, num_labels
+
+
+@_njit
+def _normalize(begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash):
+    # Take the best weight out of a subset, in place; returns it and a node down to which all strings agree.
     best, base = begin, e_node[begin]
     for i in range(begin + 1, end):
         total, lowest = e_graph[i] + e_acoustic[i], e_graph[best] + e_acoustic[best]
         if total < lowest or (total == lowest and e_graph[i] < e_graph[best]):
             best = i
         if base != e_node[i]:
-            base = _common_ancestor(base, e_node[i], node_parent, node_depth, node_jump)
+            base = _common_prefix(base, e_node[i], node_parent, node_depth, node_jump, node_hash)
     graph, acoustic = e_graph[best], e_acoustic[best]
     for i in range(begin, end):
         e_graph[i] -= graph
@@ -155,10 +191,11 @@ def _pop(heap, size, priority):
 
 @_njit
 def _search(
-    start, silent, silent_arcs, spoken, spoken_arcs, nextstate, words, string_offsets, strings,
+    start, silent, fold_source, fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels,
+    spoken, spoken_arcs, nextstate, words, string_offsets, strings,
     graph_cost, acoustic_cost, final_graph, final_acoustic, final, backward,
-    cutoff, delta, max_states, max_arcs, powers,
-    node_parent, node_label, node_depth, node_jump, node_hash, node_table,
+    cutoff, delta, max_states, max_arcs, powers, far,
+    node_parent, node_label, node_depth, node_jump, node_hash,
     e_state, e_node, e_graph, e_acoustic,
     task_priority, task_source, task_word, task_begin, task_end, task_heap,
     initial_table, initial_begin, initial_end, initial_base, initial_hash, initial_target,
@@ -172,9 +209,10 @@ def _search(
     num_nodes, num_elements, num_tasks, heap_size, num_initial, num_states, num_arcs = 1, 0, 0, 0, 0, 0, 0
     num_input = len(final)
     seen = np.full(num_input, -1, np.int64)
-    c_node, c_graph, c_acoustic = np.zeros(num_input, np.int64), np.zeros(num_input), np.zeros(num_input)
-    heap = np.zeros(num_input + 1, np.int64)
-    order = np.arange(num_input).astype(np.float64)
+    # Of states in a closure: the node, costs, and the chain by which they were reached (-1: in the subset itself).
+    c_node, c_fold = np.zeros(num_input, np.int64), np.zeros(num_input, np.int64)
+    c_graph, c_acoustic = np.zeros(num_input), np.zeros(num_input)
+    heap, order = np.zeros(num_input + 1, np.int64), np.arange(num_input)
     word_order = np.zeros(1, np.int64)
     round_ = 0
     source, word, forward_source = -1, 0, 0.0
@@ -186,7 +224,7 @@ def _search(
         base, graph, acoustic, found = 0, 0.0, 0.0, -1
         if source >= 0:
             graph, acoustic, base = _normalize(
-                begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump
+                begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
             )
             key = _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers)
             mask = len(initial_table) - 1
@@ -207,11 +245,20 @@ def _search(
             for i in range(begin, end):
                 s = e_state[i]
                 seen[s] = round_
-                c_node[s], c_graph[s], c_acoustic[s] = e_node[i], e_graph[i], e_acoustic[i]
+                c_node[s], c_fold[s], c_graph[s], c_acoustic[s] = e_node[i], -1, e_graph[i], e_acoustic[i]
                 size = _push(heap, size, s, order)
             m_begin = num_elements
             while size > 0:
                 s, size = _pop(heap, size, order)
+                k = c_fold[s]
+                if k >= 0:
+                    node, num_nodes = _append(
+                        c_node[fold_source[k]], labels, label_begin[k], label_begin[k + 1], num_nodes, far,
+                        node_parent, node_label, node_depth, node_jump, node_hash,
+                    )  # fmt: skip
+                    if node < 0:
+                        return NODES_FULL, 0.0
+                    c_node[s] = node
                 if spoken[s] < spoken[s + 1] or final[s] < np.inf:
                     if num_elements == len(e_state):
                         return ELEMENTS_FULL, 0.0
@@ -219,31 +266,24 @@ def _search(
                     e_graph[num_elements], e_acoustic[num_elements] = c_graph[s], c_acoustic[s]
                     num_elements += 1
                 for k in range(silent[s], silent[s + 1]):
-                    a = silent_arcs[k]
-                    n = nextstate[a]
-                    g, ac = c_graph[s] + graph_cost[a], c_acoustic[s] + acoustic_cost[a]
+                    n, g, ac = fold_next[k], c_graph[s], c_acoustic[s]
+                    for step in range(fold_begin[k], fold_begin[k + 1]):
+                        g += fold_graph[step]
+                        ac += fold_acoustic[step]
                     if seen[n] == round_:
                         total, known = g + ac, c_graph[n] + c_acoustic[n]
                         if total > known or (total == known and g >= c_graph[n]):
                             continue
-                    node = c_node[s]
-                    for p in range(string_offsets[a], string_offsets[a + 1]):
-                        node, num_nodes = _child(
-                            node, strings[p], num_nodes,
-                            node_parent, node_label, node_depth, node_jump, node_hash, node_table,
-                        )  # fmt: skip
-                        if node < 0:
-                            return NODES_FULL, 0.0
-                    if seen[n] != round_:
+                    else:
                         seen[n] = round_
                         size = _push(heap, size, n, order)
-                    c_node[n], c_graph[n], c_acoustic[n] = node, g, ac
+                    c_fold[n], c_graph[n], c_acoustic[n] = k, g, ac
             m_end = num_elements
             # ---- the state of the reduced subset
             m_base, m_graph, m_acoustic = 0, 0.0, 0.0
             if source >= 0:
                 m_graph, m_acoustic, m_base = _normalize(
-                    m_begin, m_end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump
+                    m_begin, m_end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
                 )
             key2 = _subset_hash(m_begin, m_end, m_base, e_state, e_node, node_depth, node_hash, powers)
             mask2 = len(state_table) - 1
@@ -278,14 +318,12 @@ def _search(
                         a = spoken_arcs[k]
                         if num_elements == len(e_state):
                             return ELEMENTS_FULL, 0.0
-                        node = e_node[i]
-                        for p in range(string_offsets[a], string_offsets[a + 1]):
-                            node, num_nodes = _child(
-                                node, strings[p], num_nodes,
-                                node_parent, node_label, node_depth, node_jump, node_hash, node_table,
-                            )  # fmt: skip
-                            if node < 0:
-                                return NODES_FULL, 0.0
+                        node, num_nodes = _append(
+                            e_node[i], strings, string_offsets[a], string_offsets[a + 1], num_nodes, far,
+                            node_parent, node_label, node_depth, node_jump, node_hash,
+                        )  # fmt: skip
+                        if node < 0:
+                            return NODES_FULL, 0.0
                         e_state[num_elements], e_node[num_elements] = a, node  # the arc stands in for its destination
                         e_graph[num_elements] = e_graph[i] + graph_cost[a]
                         e_acoustic[num_elements] = e_acoustic[i] + acoustic_cost[a]
@@ -376,9 +414,9 @@ def _best_finals(num_states, state_begin, state_end, state_forward, cutoff, e_st
 
 
 @_njit
-def _spell(below, node, end, node_parent, node_label, labels):
-    # Write the labels from `below` (exclusive) down to `node` so that they end before `end`; returns where they begin.
-    while node != below:
+def _spell(below, node, end, node_parent, node_label, node_depth, labels):
+    # Write the labels deeper than `below`, down to `node`, so that they end before `end`; returns where they begin.
+    while node_depth[node] > node_depth[below]:
         end -= 1
         labels[end] = node_label[node]
         node = node_parent[node]
@@ -386,12 +424,12 @@ def _spell(below, node, end, node_parent, node_label, labels):
 
 
 @_njit
-def _spell_all(ways, ends, node_parent, node_label, labels):
+def _spell_all(ways, ends, node_parent, node_label, node_depth, labels):
     # ways (n, 2 or 4): pairs of nodes; the string of a row is that of its pairs, one after the other.
     for i in range(len(ways)):
         end = ends[i]
         for k in range(ways.shape[1] - 2, -1, -2):
-            end = _spell(ways[i, k], ways[i, k + 1], end, node_parent, node_label, labels)
+            end = _spell(ways[i, k], ways[i, k + 1], end, node_parent, node_label, node_depth, labels)
 
 
 def _power_of_two(n: int) -> int:
@@ -405,13 +443,14 @@ def run(lat, beam: float, options):
     backward = backward_costs(lat)
     best = float(backward[lat.start])
     arrays = _inputs(lat, backward)
-    capacity, longest = _first_capacity(lat), _longest_string(lat)
-    limit = max(options.max_mem // 64, 4096) if options.max_mem > 0 else 1 << 40
+    limit = max(options.max_mem // BYTES, 4096) if options.max_mem > 0 else 1 << 40
+    capacity, longest = _first_capacity(lat, limit), _longest_string(lat)
     while True:
         store = _Store(capacity, longest)
         status, reached = _search(
-            *arrays, best + beam, options.delta, options.max_states, options.max_arcs, store.powers, *store.arrays()
-        )
+            *arrays, best + beam, options.delta, options.max_states, options.max_arcs, store.powers, store.far,
+            *store.arrays(),
+        )  # fmt: skip
         if status in (DONE, LIMIT):
             break
         name = {NODES_FULL: "nodes", ELEMENTS_FULL: "elements", TASKS_FULL: "tasks", STATES_FULL: "states",
@@ -427,10 +466,11 @@ def run(lat, beam: float, options):
     return clat, (beam if status == DONE else max(reached - best, 0.0))
 
 
-def _first_capacity(lat) -> dict:
+def _first_capacity(lat, limit: int) -> dict:
+    # Beginning again is dear, and memory that is not written to costs nothing (only the tables are filled).
     n = max(lat.num_arcs, 256)
-    nodes = 4 * n + 2 * len(words_and_strings(lat)[2])
-    return {"nodes": nodes, "elements": 4 * n, "tasks": 2 * n, "states": n, "arcs": n}
+    nodes = min(64 * n + 2 * len(words_and_strings(lat)[2]), limit)
+    return {"nodes": nodes, "elements": min(16 * n, limit), "tasks": n, "states": n // 2, "arcs": n}
 
 
 def _last_priority(store, best: float) -> float:
@@ -442,16 +482,33 @@ def _last_priority(store, best: float) -> float:
 
 
 def _inputs(lat, backward):
-    """Arcs by state, those without a word apart from those with one."""
+    """Arcs by state: those without a word, folded into chains, apart from those with one."""
     source, (words, string_offsets, strings) = lat.arc_source(), words_and_strings(lat)
     silent_arcs, spoken_arcs = np.flatnonzero(words == 0), np.flatnonzero(words)
-    silent = np.searchsorted(source[silent_arcs], np.arange(lat.num_states + 1))
-    spoken = np.searchsorted(source[spoken_arcs], np.arange(lat.num_states + 1))
+    silent, spoken = (_offsets(source[arcs], lat.num_states) for arcs in (silent_arcs, spoken_arcs))
+    graph_cost, acoustic_cost, final = np.float64(lat.graph_cost), np.float64(lat.acoustic_cost), final_cost(lat)
+    # States inside of chains: one arc in, one out, both without a word, and no end there.
+    passed = (np.bincount(lat.nextstate, minlength=lat.num_states) == 1) & (np.diff(silent) == 1)
+    passed &= (np.diff(spoken) == 0) & (final == INF)
+    passed[lat.nextstate[spoken_arcs]] = False
+    passed[lat.start] = False
+    count = len(silent_arcs)
+    fold_begin, fold_next, label_begin = (np.empty(n, np.int64) for n in (count + 1, count, count + 1))
+    fold_graph, fold_acoustic, labels = np.empty(count), np.empty(count), np.empty(len(strings), np.int32)
+    _fold(silent, silent_arcs, lat.nextstate, graph_cost, acoustic_cost, string_offsets, strings, passed,
+          fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels)  # fmt: skip
     return (
-        lat.start, silent, silent_arcs, spoken, spoken_arcs, lat.nextstate.astype(np.int64), words.astype(np.int64),
-        string_offsets, strings.astype(np.int64), np.float64(lat.graph_cost), np.float64(lat.acoustic_cost),
-        np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat), backward,
+        lat.start, silent, source[silent_arcs], fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels,
+        spoken, spoken_arcs, lat.nextstate, words, string_offsets, strings, graph_cost, acoustic_cost,
+        np.float64(lat.final_graph), np.float64(lat.final_acoustic), final, backward,
     )  # fmt: skip
+
+
+def _offsets(source, num_states: int):
+    """Where each state's share of arcs begins that are sorted by state."""
+    offsets = np.zeros(num_states + 1, np.int64)
+    np.cumsum(np.bincount(source, minlength=num_states), out=offsets[1:])
+    return offsets
 
 
 def _longest_string(lat) -> int:
@@ -470,7 +527,6 @@ class _Store:
         self.node_parent, self.node_label = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
         self.node_depth, self.node_jump = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
         self.node_hash = np.empty(nodes, np.uint64)
-        self.node_table = np.full(2 * _power_of_two(nodes), -1, np.int32)
         self.e_state, self.e_node = np.empty(elements, np.int32), np.empty(elements, np.int32)
         self.e_graph, self.e_acoustic = np.empty(elements), np.empty(elements)
         self.tasks = [np.empty(tasks)] + [np.empty(tasks, np.int64) for _ in range(5)]
@@ -488,10 +544,12 @@ class _Store:
         self.powers[0] = 1
         with np.errstate(over="ignore"):
             self.powers = np.cumprod(self.powers, dtype=np.uint64)
+        self.far = np.zeros(longest + 2, np.bool_)
+        _far_jumps(self.far)
 
     def arrays(self):
         return (
-            self.node_parent, self.node_label, self.node_depth, self.node_jump, self.node_hash, self.node_table,
+            self.node_parent, self.node_label, self.node_depth, self.node_jump, self.node_hash,
             self.e_state, self.e_node, self.e_graph, self.e_acoustic, *self.tasks, *self.initial,
             self.state_table, self.state_begin, self.state_end, self.state_base, self.state_hash, self.state_forward,
             self.arc_source, self.arc_word, self.arc_next, self.arc_graph, self.arc_acoustic, self.arc_strings,
@@ -525,5 +583,5 @@ def _strings(store: _Store, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(ways) + 1, np.int64)
     np.cumsum(length, out=offsets[1:])
     labels = np.empty(int(offsets[-1]), np.int32)
-    _spell_all(ways, offsets[1:].copy(), store.node_parent, store.node_label, labels)
+    _spell_all(ways, offsets[1:].copy(), store.node_parent, store.node_label, store.node_depth, labels)
     return offsets, labels
