@@ -418,16 +418,19 @@ def finish_log(log, status, started):
         out.write(f"# Ended ({code}) at {date()}, elapsed time {seconds} seconds\n")
 
 
-def ancestors():
-    """The calling scripts: ancestors in our process group, as (process id, start time). Empty if we lead the group."""
-    group, found, process = os.getpgrp(), [], os.getppid()
-    while os.getpid() != group and process > 1:
+def callers_of_ours():
+    """The processes whose death ends the jobs, as (process id, start time): our parent, and the recipe that it works for.
+
+    utils/stages.sh tells the recipe's process in SIDAMO_RUN_PID. What stands above a recipe (a login shell, cron) may go:
+    people start a recipe under nohup and log out.
+    """
+    found, process, recipe = [(os.getppid(), start_time(os.getppid()))], os.getppid(), os.environ.get("SIDAMO_RUN_PID")
+    while recipe and process > 1:
+        if str(process) == recipe:
+            if process != found[0][0]:
+                found.append((process, start_time(process)))
+            break
         try:
-            if os.getpgid(process) != group:
-                break
-            found.append((process, start_time(process)))
-            if process == group:
-                break
             with open(f"/proc/{process}/stat") as stat:
                 process = int(stat.read().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
@@ -466,7 +469,7 @@ def run_all(options):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
             signal.signal(number, lambda number, _: stopped.append(number))
-    callers = ancestors()
+    callers = callers_of_ours()
     statuses, waiting, running = {}, [], {}
     for job in options.jobs:
         status = skipped_status(options, finished, job)

@@ -216,7 +216,7 @@ def test_kill_9_of_run_py_ends_all_processes(tmp_path):
 def test_the_death_of_the_calling_script_ends_all(tmp_path):
     """Killing run.sh leaves no step behind that would write into the files of its successor."""
     marker = f"run_test_{os.getpid()}_script"
-    (tmp_path / "run.sh").write_text("bash step.sh\necho not reached\n")
+    (tmp_path / "run.sh").write_text("export SIDAMO_RUN_PID=$$\nbash step.sh\necho not reached\n")
     (tmp_path / "step.sh").write_text(f"{RUN} x.log sleep 60\necho step status $? > status\n")
     process = subprocess.Popen(
         ["bash", "run.sh"], cwd=tmp_path, env={**os.environ, "MARKER": marker}, start_new_session=True,
@@ -293,3 +293,23 @@ def test_pick_runs_by_the_old_logs(run_pl, tmp_path):
     assert counts(tmp_path, 2) == [1, 2]
     done = run_pl("--pick", "incomplete", *command)
     assert (done.returncode, counts(tmp_path, 2)) == (1, [1, 2])
+
+
+def test_a_recipe_under_nohup_outlives_its_shell(tmp_path):
+    """The shell that started a recipe in the background may end (a logout); the recipe's own death ends its jobs."""
+    recipe = tmp_path / "run.sh"
+    recipe.write_text(
+        f"set -e\ncd {tmp_path}\nexport SIDAMO_RUN_PID=$$\necho $$ > pid\n"
+        f"bash -c '{ROOT}/utils/run.py JOB=1:1 log/x.JOB.log sleep 1.5 \\&\\& touch out.JOB; true'\n"
+    )
+    subprocess.run(["bash", "-c", f"bash {recipe} >/dev/null 2>&1 </dev/null &"], check=True)
+    assert wait_until((tmp_path / "out.1").exists, 20)
+    assert "Ended (code 0)" in (tmp_path / "log/x.1.log").read_text()
+
+    (tmp_path / "out.1").unlink()
+    subprocess.run(["bash", "-c", f"bash {recipe} >/dev/null 2>&1 </dev/null &"], check=True)
+    log = tmp_path / "log/x.1.log"
+    assert wait_until(lambda: "sleep 1.5" in log.read_text() and "Ended" not in log.read_text(), 20)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    time.sleep(3)
+    assert not (tmp_path / "out.1").exists()
