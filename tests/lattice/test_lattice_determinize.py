@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from lattice_oracles import all_paths, best_by_words, random_compact, random_lattice
 from sidamo.io.errors import DataError
-from sidamo.io.lattice import INF, Lattice, to_text
+from sidamo.io.lattice import INF, Lattice, to_text, top_sort
 from sidamo.io.tables import SequentialReader
 from sidamo.lattice import determinize as det
 from sidamo.lattice.determinize_kernel import run as compiled
 from sidamo.lattice.minimize import minimize
-from sidamo.lattice.ops import connect, prune, with_super_final
+from sidamo.lattice.ops import best_path, connect, prune, with_super_final
 
 OPTIONS = det.DeterminizeOptions()
 TOLERANCE = 5e-3  # subsets whose weights agree within 1/1024 are one
@@ -88,13 +88,50 @@ def test_compiled_and_reference_agree():
         assert to_text(slow) == to_text(fast)
 
 
+def with_chains(lat: Lattice, rng) -> Lattice:
+    """Each arc followed by up to three arcs without a word, some with a label: what a decoder's lattice looks like."""
+    rows, finals, fresh = [], {}, lat.num_states
+    for a, source in enumerate(lat.arc_source().tolist()):
+        word, state = int(lat.olabel[a]), source
+        for _ in range(rng.integers(0, 4)):
+            rows.append((state, rng.integers(0, 3), word, *rng.random(2), fresh))
+            word, state, fresh = 0, fresh, fresh + 1
+        rows.append((state, lat.ilabel[a], word, lat.graph_cost[a], lat.acoustic_cost[a], lat.nextstate[a]))
+    for s in np.flatnonzero(lat.is_final()):
+        finals[int(s)] = (lat.final_graph[s], lat.final_acoustic[s])
+    return top_sort(Lattice.from_arcs(fresh, lat.start, *zip(*rows), finals))
+
+
+def test_chains_are_walked_as_arc_by_arc():
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        lat = connect(random_lattice(rng, num_states=10, num_arcs=30, num_words=4))
+        if lat.num_arcs == 0:
+            continue
+        lat = with_chains(lat, rng)
+        slow, fast = det.reference(lat, 6.0, OPTIONS)[0], compiled(lat, 6.0, OPTIONS)[0]
+        assert to_text(slow) == to_text(fast)
+
+
+def test_memory_shortens_the_beam_of_the_compiled_search():
+    lat = connect(random_lattice(np.random.default_rng(7), num_states=300, num_arcs=3000, num_words=300))
+    whole, _ = compiled(lat, 9.0, OPTIONS)
+    small, reached = compiled(lat, 9.0, det.DeterminizeOptions(max_mem=1))
+    assert 0 < reached < 9.0
+    assert 0 < small.num_arcs < whole.num_arcs
+    assert best_path(small).words == best_path(whole).words
+
+
 def test_golden_raw_lattices(golden, monkeypatch):
     for name in ("raw", "kd_raw"):
         with SequentialReader(f"ark:{golden}/lat/{name}.ark", "lattice") as reader:
             for key, lat in reader:
-                slow, _ = det.determinize(lat, 5.0, key=key)
                 with monkeypatch.context() as m:
-                    m.setattr(det, "COMPILE_FROM", 0)
+                    for names in ("COMPILE_FROM", "COMPILE_FROM_WITH_NUMBA"):
+                        m.setattr(det, names, float("inf"))
+                    slow, _ = det.determinize(lat, 5.0, key=key)
+                    for names in ("COMPILE_FROM", "COMPILE_FROM_WITH_NUMBA"):
+                        m.setattr(det, names, 0)
                     fast, _ = det.determinize(lat, 5.0, key=key)
                 assert to_text(slow) == to_text(fast)
 

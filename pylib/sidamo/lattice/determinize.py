@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice, empty_compact_lattice, top_sort
+from sidamo.lattice.kernels import numba_is_loaded
 from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, forward_costs, prune, with_super_final
 
 COMPILE_FROM = 60_000  # arcs seen so far: by then the half second that loading the compiled kernel costs is due
+COMPILE_FROM_WITH_NUMBA = 3_000  # where numba is loaded already
 MAX_RETRIES = 10
 _arcs_seen = 0
 
@@ -58,7 +60,7 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
     if beam < INF:
         lat = prune(lat, beam, key)
     _arcs_seen += lat.num_arcs
-    if _arcs_seen >= COMPILE_FROM:
+    if _arcs_seen >= (COMPILE_FROM_WITH_NUMBA if numba_is_loaded() else COMPILE_FROM):
         from sidamo.lattice.determinize_kernel import run
     else:
         run = reference

@@ -215,7 +215,7 @@ def _search(
     heap, order = np.zeros(num_input + 1, np.int64), np.arange(num_input)
     word_order = np.zeros(1, np.int64)
     round_ = 0
-    source, word, forward_source = -1, 0, 0.0
+    source, word, forward_source, priority = -1, 0, 0.0, backward[start]
     # The first subset: the start alone.
     e_state[0], e_node[0], e_graph[0], e_acoustic[0] = start, 0, 0.0, 0.0
     begin, end, num_elements = 0, 1, 1
@@ -257,11 +257,11 @@ def _search(
                         node_parent, node_label, node_depth, node_jump, node_hash,
                     )  # fmt: skip
                     if node < 0:
-                        return NODES_FULL, 0.0
+                        return NODES_FULL, priority
                     c_node[s] = node
                 if spoken[s] < spoken[s + 1] or final[s] < np.inf:
                     if num_elements == len(e_state):
-                        return ELEMENTS_FULL, 0.0
+                        return ELEMENTS_FULL, priority
                     e_state[num_elements], e_node[num_elements] = s, c_node[s]
                     e_graph[num_elements], e_acoustic[num_elements] = c_graph[s], c_acoustic[s]
                     num_elements += 1
@@ -302,7 +302,7 @@ def _search(
                 num_elements = m_begin
             else:
                 if num_states == len(state_begin):
-                    return STATES_FULL, 0.0
+                    return STATES_FULL, priority
                 target = num_states
                 num_states += 1
                 state_table[slot2] = target
@@ -317,13 +317,13 @@ def _search(
                     for k in range(spoken[s], spoken[s + 1]):
                         a = spoken_arcs[k]
                         if num_elements == len(e_state):
-                            return ELEMENTS_FULL, 0.0
+                            return ELEMENTS_FULL, priority
                         node, num_nodes = _append(
                             e_node[i], strings, string_offsets[a], string_offsets[a + 1], num_nodes, far,
                             node_parent, node_label, node_depth, node_jump, node_hash,
                         )  # fmt: skip
                         if node < 0:
-                            return NODES_FULL, 0.0
+                            return NODES_FULL, priority
                         e_state[num_elements], e_node[num_elements] = a, node  # the arc stands in for its destination
                         e_graph[num_elements] = e_graph[i] + graph_cost[a]
                         e_acoustic[num_elements] = e_acoustic[i] + acoustic_cost[a]
@@ -360,7 +360,7 @@ def _search(
                             write = t_begin
                             continue
                         if num_tasks == len(task_begin):
-                            return TASKS_FULL, 0.0
+                            return TASKS_FULL, priority
                         task_priority[num_tasks], task_source[num_tasks] = forward + best, target
                         task_word[num_tasks] = this_word
                         task_begin[num_tasks], task_end[num_tasks] = t_begin, write
@@ -369,7 +369,7 @@ def _search(
                     num_elements = write
             if source >= 0:
                 if num_initial == len(initial_begin):
-                    return TASKS_FULL, 0.0
+                    return TASKS_FULL, priority
                 found = num_initial
                 num_initial += 1
                 initial_table[slot] = found
@@ -378,7 +378,7 @@ def _search(
                 initial_graph[found], initial_acoustic[found], initial_to[found] = m_graph, m_acoustic, m_base
         if source >= 0:
             if num_arcs == len(arc_source):
-                return ARCS_FULL, 0.0
+                return ARCS_FULL, priority
             arc_source[num_arcs], arc_word[num_arcs], arc_next[num_arcs] = source, word, initial_target[found]
             arc_graph[num_arcs] = graph + initial_graph[found]
             arc_acoustic[num_arcs] = acoustic + initial_acoustic[found]
@@ -390,8 +390,9 @@ def _search(
         if heap_size == 0:
             return DONE, cutoff
         task, heap_size = _pop(task_heap, heap_size, task_priority)
+        priority = task_priority[task]
         if (max_states > 0 and num_states >= max_states) or (max_arcs > 0 and num_arcs >= max_arcs):
-            return LIMIT, task_priority[task]
+            return LIMIT, priority
         source, word = task_source[task], task_word[task]
         forward_source = state_forward[source]
         begin, end = task_begin[task], task_end[task]
@@ -455,10 +456,8 @@ def run(lat, beam: float, options):
             break
         name = {NODES_FULL: "nodes", ELEMENTS_FULL: "elements", TASKS_FULL: "tasks", STATES_FULL: "states",
                 ARCS_FULL: "arcs"}[status]  # fmt: skip
-        if capacity["nodes"] + capacity["elements"] >= limit:
-            # Best first: what is there is right as far as it goes.
-            reached = _last_priority(store, best)
-            break
+        if capacity["nodes"] + capacity["elements"] >= limit and store.counts[1] > 0:
+            break  # best first: what is there is right as far as it goes
         capacity[name] *= 2
         if name in ("elements", "tasks", "states", "arcs"):
             capacity = {k: max(v, capacity[name] // 8 if k != "elements" else v) for k, v in capacity.items()}
@@ -471,14 +470,6 @@ def _first_capacity(lat, limit: int) -> dict:
     n = max(lat.num_arcs, 256)
     nodes = min(64 * n + 2 * len(words_and_strings(lat)[2]), limit)
     return {"nodes": nodes, "elements": min(16 * n, limit), "tasks": n, "states": n // 2, "arcs": n}
-
-
-def _last_priority(store, best: float) -> float:
-    states, arcs = store.counts
-    if arcs == 0:
-        return best
-    forward = store.state_forward[store.arc_source[:arcs]]
-    return float(np.max(forward + store.arc_graph[:arcs] + store.arc_acoustic[:arcs], initial=best))
 
 
 def _inputs(lat, backward):

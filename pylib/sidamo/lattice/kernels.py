@@ -1,12 +1,20 @@
 """Loops over arcs, written once: run by Python on little work, compiled by numba once there is much of it.
 
-Importing numba and loading a compiled loop costs about half a second, more than a small archive is worth.
+Importing numba and loading a compiled loop costs about half a second, more than a small archive is worth. Where numba
+is there already, as in the decoder, loading costs milliseconds.
 """
 
 import functools
+import sys
 
 COMPILE_AFTER = 3_000_000  # steps of Python loops: about half a second, what numba's import costs
+COMPILE_AFTER_WITH_NUMBA = 20_000  # steps that take as long as loading one loop
 _work = 0
+
+
+def numba_is_loaded() -> bool:
+    """Whether another part of this program has paid for numba's import."""
+    return "numba" in sys.modules
 
 
 def compile_function(function):
@@ -35,7 +43,7 @@ def announce(*compiled) -> None:
 
 
 def kernel(function):
-    """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and compiles from COMPILE_AFTER on."""
+    """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and compiles once these are worth it."""
     compiled = None
 
     @functools.wraps(function)
@@ -45,7 +53,7 @@ def kernel(function):
         if compiled is not None:
             return compiled(*args)
         _work += steps
-        if _work < COMPILE_AFTER:
+        if _work < (COMPILE_AFTER_WITH_NUMBA if numba_is_loaded() else COMPILE_AFTER):
             return function(*args)
         compiled = compile_function(function)
         announce(compiled)

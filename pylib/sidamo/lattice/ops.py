@@ -15,6 +15,7 @@ from sidamo.io.lattice import (
     INF,
     CompactLattice,
     Lattice,
+    is_top_sorted,
     keep_arcs_and_states,
     properties_after_new_costs,
     top_sort,
@@ -223,14 +224,37 @@ def connect(lat):
     """Without the states that cannot be reached or from which no final state can; the others keep their order."""
     if lat.start < 0:
         return lat
-    forward = _reachable(lat.num_states, [lat.start], lat.offsets, lat.nextstate)
-    order = np.argsort(lat.nextstate, kind="stable")
-    incoming = np.searchsorted(lat.nextstate[order], np.arange(lat.num_states + 1))
-    backward = _reachable(lat.num_states, np.flatnonzero(lat.is_final()), incoming, lat.arc_source()[order])
+    if is_top_sorted(lat):
+        forward, backward = np.zeros(lat.num_states, np.bool_), lat.is_final()
+        forward[lat.start] = True
+        _reach_in_order(lat.offsets, lat.nextstate, forward, backward, steps=3 * lat.num_arcs)
+    else:
+        forward, backward = _reachable_both_ways(lat)
     kept = forward & backward
     if kept.all():
         return lat
     return keep_arcs_and_states(lat, np.ones(lat.num_arcs, bool), kept)
+
+
+@kernel
+def _reach_in_order(offsets, nextstate, forward, backward):
+    # Spread the marks of the start forward, those of final states backward; states are sorted topologically.
+    for s in range(len(forward)):
+        if forward[s]:
+            for a in range(offsets[s], offsets[s + 1]):
+                forward[nextstate[a]] = True
+    for s in range(len(backward) - 1, -1, -1):
+        for a in range(offsets[s], offsets[s + 1]):
+            if backward[nextstate[a]]:
+                backward[s] = True
+
+
+def _reachable_both_ways(lat) -> tuple[np.ndarray, np.ndarray]:
+    forward = _reachable(lat.num_states, [lat.start], lat.offsets, lat.nextstate)
+    order = np.argsort(lat.nextstate, kind="stable")
+    incoming = np.searchsorted(lat.nextstate[order], np.arange(lat.num_states + 1))
+    backward = _reachable(lat.num_states, np.flatnonzero(lat.is_final()), incoming, lat.arc_source()[order])
+    return forward, backward
 
 
 @kernel
@@ -273,6 +297,8 @@ def prune(lat, beam: float, key: str | None = None):
     slack = 1e-6 * max(1.0, abs(cutoff))  # the best path must survive the rounding of its own sum
     arc_kept = forward[lat.arc_source()] + arc_cost(lat) + backward[lat.nextstate] <= cutoff + slack
     state_final = forward + final <= cutoff + slack
+    if arc_kept.all() and np.array_equal(state_final, final < INF):
+        return connect(lat)
     pruned = replace(
         keep_arcs_and_states(lat, arc_kept, np.ones(lat.num_states, bool)),
         final_graph=np.where(state_final, lat.final_graph, INF),
