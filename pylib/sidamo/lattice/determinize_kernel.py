@@ -14,6 +14,9 @@ All arrays have fixed capacities; where one is full the search reports it and `r
 
 from __future__ import annotations
 
+import functools
+import threading
+
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice
@@ -23,14 +26,17 @@ from sidamo.lattice.ops import backward_costs, connect, final_cost, viterbi
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
+ONE, DE_BRUIJN = np.uint64(1), np.uint64(0x03F79D71B4CB0A89)
+BIT_OF_PRODUCT = np.argsort([(int(DE_BRUIJN) << i & (1 << 64) - 1) >> 58 for i in range(64)])
 DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = range(7)
 
 BYTES = 32  # a node or an element of a subset takes 24, the tables of subsets the rest
 
 _njit = compile_function
+_inline = functools.partial(compile_function, forceinline=True)  # passing arrays to a function costs more than its work
 
 
-@_njit
+@_inline
 def _mix(x):
     # splitmix64's finisher: neighbouring labels must not give neighbouring hashes.
     x = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
@@ -39,7 +45,7 @@ def _mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@_njit
+@_inline
 def _append(node, labels, begin, end, count, far, node_parent, node_label, node_depth, node_jump, node_hash):
     # Nodes for labels[begin:end] below `node`: (last node, number of nodes), node -1 where there is no room.
     if count + end - begin > len(node_parent):
@@ -64,7 +70,7 @@ def _far_jumps(far):
         jump[depth] = jump[first] if far[depth] else depth - 1
 
 
-@_njit
+@_inline
 def _common_prefix(a, b, node_parent, node_depth, node_jump, node_hash):
     # The node above `a` down to which the labels above a and above b agree.
     while node_depth[b] > node_depth[a]:
@@ -107,15 +113,16 @@ def _fold(silent, silent_arcs, nextstate, graph_cost, acoustic_cost, string_offs
     fold_begin[len(silent_arcs)], label_begin[len(silent_arcs)] = steps, num_labels
 
 
-@_njit
-def _normalize(begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash):
-    # Take the best weight out of a subset, in place; returns it and a node down to which all strings agree.
+@_inline
+def _normalize(begin, end, above, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash):
+    # Take the best weight out of a subset, in place; returns it and a node down to which all strings agree. They are
+    # known to agree down to `above`.
     best, base = begin, e_node[begin]
     for i in range(begin + 1, end):
         total, lowest = e_graph[i] + e_acoustic[i], e_graph[best] + e_acoustic[best]
         if total < lowest or (total == lowest and e_graph[i] < e_graph[best]):
             best = i
-        if base != e_node[i]:
+        if base != e_node[i] and node_depth[base] > node_depth[above]:
             base = _common_prefix(base, e_node[i], node_parent, node_depth, node_jump, node_hash)
     graph, acoustic = e_graph[best], e_acoustic[best]
     for i in range(begin, end):
@@ -124,12 +131,12 @@ def _normalize(begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth,
     return graph, acoustic, base
 
 
-@_njit
+@_inline
 def _owed(node, base, node_depth, node_hash, powers):
     return node_hash[node] - node_hash[base] * powers[node_depth[node] - node_depth[base]]
 
 
-@_njit
+@_inline
 def _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers):
     value = np.uint64(end - begin)
     for i in range(begin, end):
@@ -138,7 +145,7 @@ def _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, power
     return value
 
 
-@_njit
+@_inline
 def _same(b1, e1, base1, b2, e2, base2, delta, e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers):
     if e1 - b1 != e2 - b2:
         return False
@@ -156,37 +163,59 @@ def _same(b1, e1, base1, b2, e2, base2, delta, e_state, e_node, e_graph, e_acous
     return True
 
 
-@_njit
+@_inline
+def _lowest_bit(bits):
+    # Position of the lowest 1 (Leiserson et al., Using de Bruijn sequences to index a 1 in a computer word, 1998).
+    return BIT_OF_PRODUCT[((bits & (~bits + ONE)) * DE_BRUIJN) >> np.uint64(58)]
+
+
+@_inline
 def _push(heap, size, key, priority):
-    # Binary heap of indices, lowest priority[index] first.
-    i = size
-    while i > 0:
-        up = (i - 1) >> 1
-        if priority[heap[up]] <= priority[key]:
-            break
+    # Binary heap of indices, lowest priority[index] first. (No `break`: numba would count references in every call.)
+    i, up = size, (size - 1) >> 1
+    while i > 0 and priority[heap[up]] > priority[key]:
         heap[i] = heap[up]
-        i = up
+        i, up = up, (up - 1) >> 1
     heap[i] = key
     return size + 1
 
 
-@_njit
+@_inline
 def _pop(heap, size, priority):
-    top, last = heap[0], heap[size - 1]
     size -= 1
-    i = 0
-    while True:
-        down = 2 * i + 1
-        if down >= size:
-            break
+    top, last = heap[0], heap[size]
+    i, down = 0, 1
+    while down < size:
         if down + 1 < size and priority[heap[down + 1]] < priority[heap[down]]:
             down += 1
-        if priority[heap[down]] >= priority[last]:
-            break
-        heap[i] = heap[down]
-        i = down
+        if priority[heap[down]] < priority[last]:
+            heap[i] = heap[down]
+            i, down = down, 2 * down + 1
+        else:
+            down = size
     heap[i] = last
     return top, size
+
+
+@_inline
+def _stable_order(keys):
+    # As np.argsort(keys, kind="stable"), whose compiled form counts references to slices for most of its time.
+    n, width = len(keys), 1
+    order, merged = np.arange(n), np.empty(n, np.int64)
+    while width < n:
+        for begin in range(0, n, 2 * width):
+            i, middle, end = begin, min(begin + width, n), min(begin + 2 * width, n)
+            j = middle
+            for k in range(begin, end):
+                if j == end or (i < middle and keys[order[i]] <= keys[order[j]]):
+                    merged[k] = order[i]
+                    i += 1
+                else:
+                    merged[k] = order[j]
+                    j += 1
+        order, merged = merged, order
+        width *= 2
+    return order
 
 
 @_njit
@@ -212,8 +241,7 @@ def _search(
     # Of states in a closure: the node, costs, and the chain by which they were reached (-1: in the subset itself).
     c_node, c_fold = np.zeros(num_input, np.int64), np.zeros(num_input, np.int64)
     c_graph, c_acoustic = np.zeros(num_input), np.zeros(num_input)
-    heap, order = np.zeros(num_input + 1, np.int64), np.arange(num_input)
-    word_order = np.zeros(1, np.int64)
+    pending = np.zeros((num_input >> 6) + 1, np.uint64)  # one bit a state: those to be closed over yet
     round_ = 0
     source, word, forward_source, priority = -1, 0, 0.0, backward[start]
     # The first subset: the start alone.
@@ -224,8 +252,8 @@ def _search(
         base, graph, acoustic, found = 0, 0.0, 0.0, -1
         if source >= 0:
             graph, acoustic, base = _normalize(
-                begin, end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
-            )
+                begin, end, state_base[source], e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
+            )  # fmt: skip
             key = _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers)
             mask = len(initial_table) - 1
             slot = np.int64(key & np.uint64(mask))
@@ -241,15 +269,21 @@ def _search(
         if found < 0:
             # ---- close over arcs without a word, in topological order; keep the states that matter
             round_ += 1
-            size = 0
+            block, last = num_input >> 6, 0
             for i in range(begin, end):
                 s = e_state[i]
                 seen[s] = round_
                 c_node[s], c_fold[s], c_graph[s], c_acoustic[s] = e_node[i], -1, e_graph[i], e_acoustic[i]
-                size = _push(heap, size, s, order)
+                pending[s >> 6] |= ONE << np.uint64(s & 63)
+                block, last = min(block, s >> 6), max(last, s >> 6)
             m_begin = num_elements
-            while size > 0:
-                s, size = _pop(heap, size, order)
+            while block <= last:
+                if pending[block] == 0:
+                    block += 1
+                    continue
+                bit = _lowest_bit(pending[block])
+                pending[block] ^= ONE << np.uint64(bit)
+                s = (block << 6) + bit
                 k = c_fold[s]
                 if k >= 0:
                     node, num_nodes = _append(
@@ -276,15 +310,16 @@ def _search(
                             continue
                     else:
                         seen[n] = round_
-                        size = _push(heap, size, n, order)
+                        pending[n >> 6] |= ONE << np.uint64(n & 63)
+                        last = max(last, n >> 6)
                     c_fold[n], c_graph[n], c_acoustic[n] = k, g, ac
             m_end = num_elements
             # ---- the state of the reduced subset
             m_base, m_graph, m_acoustic = 0, 0.0, 0.0
             if source >= 0:
                 m_graph, m_acoustic, m_base = _normalize(
-                    m_begin, m_end, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
-                )
+                    m_begin, m_end, base, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
+                )  # fmt: skip
             key2 = _subset_hash(m_begin, m_end, m_base, e_state, e_node, node_depth, node_hash, powers)
             mask2 = len(state_table) - 1
             slot2 = np.int64(key2 & np.uint64(mask2))
@@ -334,7 +369,7 @@ def _search(
                     for k in range(n):
                         a = e_state[first + k]
                         word_key[k] = np.int64(words[a]) * num_input + nextstate[a]
-                    word_order = np.argsort(word_key, kind="mergesort")
+                    word_order = _stable_order(word_key)
                     t_node, t_graph = e_node[first:num_elements].copy(), e_graph[first:num_elements].copy()
                     t_acoustic = e_acoustic[first:num_elements].copy()
                     write = first
@@ -510,16 +545,29 @@ def _longest_string(lat) -> int:
     return int(-most[np.isfinite(most)].min(initial=0.0))
 
 
+_of_thread = threading.local()
+
+
+def _reserve(name: str, room: int, dtype) -> np.ndarray:
+    """An array of the thread, kept from lattice to lattice: new memory costs a fifth of the time (page faults)."""
+    kept = getattr(_of_thread, name, None)
+    if kept is None or len(kept) < room:
+        kept = np.empty(room, dtype)
+        setattr(_of_thread, name, kept)
+    return kept[:room]
+
+
 class _Store:
-    """Arrays of the search, allocated for given capacities."""
+    """Arrays of the search, of given capacities. One search at a time in a thread."""
 
     def __init__(self, capacity: dict, longest: int):
         nodes, elements, tasks, states, arcs = (capacity[k] for k in ("nodes", "elements", "tasks", "states", "arcs"))
-        self.node_parent, self.node_label = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
-        self.node_depth, self.node_jump = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
-        self.node_hash = np.empty(nodes, np.uint64)
-        self.e_state, self.e_node = np.empty(elements, np.int32), np.empty(elements, np.int32)
-        self.e_graph, self.e_acoustic = np.empty(elements), np.empty(elements)
+        self.node_parent, self.node_label, self.node_depth, self.node_jump = (
+            _reserve(name, nodes, np.int32) for name in ("parent", "label", "depth", "jump")
+        )
+        self.node_hash = _reserve("hash", nodes, np.uint64)
+        self.e_state, self.e_node = _reserve("state", elements, np.int32), _reserve("node", elements, np.int32)
+        self.e_graph, self.e_acoustic = _reserve("graph", elements, float), _reserve("acoustic", elements, float)
         self.tasks = [np.empty(tasks)] + [np.empty(tasks, np.int64) for _ in range(5)]
         self.initial = [np.full(2 * _power_of_two(tasks), -1, np.int64)]
         self.initial += [np.empty(tasks, t) for t in (np.int64, np.int64, np.int64, np.uint64, np.int64)]

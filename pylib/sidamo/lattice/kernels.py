@@ -17,14 +17,14 @@ def numba_is_loaded() -> bool:
     return "numba" in sys.modules
 
 
-def compile_function(function):
+def compile_function(function, **options):
     """numba's form of a function: kept on disk where there is a place for it, without the interpreter's lock."""
     import numba
 
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # no folder to keep it in can be written
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
 
 
 def announce(*compiled) -> None:
