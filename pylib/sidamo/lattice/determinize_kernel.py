@@ -474,7 +474,7 @@ def _power_of_two(n: int) -> int:
 
 def run(lat, beam: float, options):
     """(CompactLattice, beam reached) of a connected, topologically sorted lattice; as determinize.reference."""
-    if not _search.signatures:
+    if not _search.overloads:
         announce(_search)
     backward = backward_costs(lat)
     best = float(backward[lat.start])
