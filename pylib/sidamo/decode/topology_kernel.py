@@ -111,6 +111,49 @@ def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, 
 
 
 @numba.njit(**JIT)
+def number_units(arcs, num_states, num_labels):
+    """Number the pairs (next state, label) of emitting arcs, by state, then label; arcs lead to the numbers from now on.
+
+    arcs : (A, 4) int32, ilabel in column 0 (0: epsilon, left alone), next state in column 3; changed in place
+    Returns n_dest, n_label, int32 (units,). One counting sort by state: a fifth of the time that np.unique takes.
+    """
+    ends = np.zeros(num_states + 1, np.int64)
+    for a in range(len(arcs)):
+        if arcs[a, 0] != 0:
+            ends[arcs[a, 3] + 1] += 1
+    for s in range(num_states):
+        ends[s + 1] += ends[s]
+    total = ends[num_states]
+    by_state = np.empty(total, np.int32)
+    for a in range(len(arcs)):
+        if arcs[a, 0] != 0:
+            s = arcs[a, 3]
+            by_state[ends[s]] = a
+            ends[s] += 1
+    # ends[s] is now the end of the arcs into s.
+    n_dest, n_label = np.empty(total, np.int32), np.empty(total, np.int32)
+    number, seen_at = np.zeros(num_labels + 1, np.int32), np.full(num_labels + 1, -1, np.int32)
+    units, begin = 0, 0
+    for s in range(num_states):
+        first = units
+        for i in range(begin, ends[s]):
+            label = arcs[by_state[i], 0]
+            if seen_at[label] != s:
+                seen_at[label] = s
+                n_dest[units], n_label[units] = s, label
+                units += 1
+        if units - first > 1:
+            n_label[first:units].sort()
+        for n in range(first, units):
+            number[n_label[n]] = n
+        for i in range(begin, ends[s]):
+            a = by_state[i]
+            arcs[a, 3] = number[arcs[a, 0]]
+        begin = ends[s]
+    return n_dest[:units].copy(), n_label[:units].copy()
+
+
+@numba.njit(**JIT)
 def make_unit_table(first, weights, n_dest, n_label):
     """Row for each unit token: no slot yet, state, token, and the state's arcs with the lowest weight among them."""
     table = np.zeros((len(n_dest), 8), np.int32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidamo.decode import jit
-from sidamo.decode.graph import ILABEL, NEXT, OLABEL, WEIGHT, DecodingGraph, make_graph
+from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, make_graph
 from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.decode.search import PRUNE_AT, BestPath, _grow, check_loglikes, frames_of_blank
 from sidamo.io.errors import DataError
@@ -52,15 +52,13 @@ def make_topology_graph(fst, topology: str = "correct", first_disambig: int = 2*
             "minimal", mend="decode with TLG.fst (steps/decode.sh --graph-type TLG)",
         )  # fmt: skip
     graph = make_graph(fst, first_disambig)
-    emitting = np.flatnonzero(graph.arcs[:, ILABEL])
-    if len(emitting) and (graph.arcs[emitting, ILABEL] == 1).any():
+    if (graph.arcs[:, ILABEL] == BLANK).any():
         raise DataError("LG has arcs labelled with the blank (1): it is a TLG", mend="leave --ctc-topo out")
-    pairs = graph.arcs[emitting, NEXT].astype(np.int64) << 32 | graph.arcs[emitting, ILABEL]
-    unique, number = np.unique(pairs, return_inverse=True)
-    graph.arcs[emitting, NEXT] = number
-    return TopologyGraph(
-        graph, (unique >> 32).astype(np.int32), (unique & 0xFFFFFFFF).astype(np.int32), topology
-    )
+    jit.prepare("topology_kernel", COMPILE_SECONDS, ("kernel", "prefetch"))
+    from sidamo.decode import topology_kernel
+
+    units = topology_kernel.number_units(graph.arcs, graph.num_states, graph.num_labels)
+    return TopologyGraph(graph, *units, topology)
 
 
 def load_topology_graph(path, topology: str, tokens_path: str) -> TopologyGraph:
