@@ -24,16 +24,6 @@ _stages_dir=exp/.stages
 _stages_now=
 # Jobs end with the recipe that they work for (utils/run.py looks for this process).
 export SIDAMO_RUN_PID=$$
-# One recipe at a time in a folder. The lock is inherited by all that is started here, so that what is left of a recipe that
-# was killed holds it until it has ended, too.
-mkdir -p exp
-if command -v flock >/dev/null 2>&1; then
-  exec 9>exp/.lock
-  if ! flock -n 9; then
-    echo "$0: another run.sh, or what is left of one, is at work in $PWD; waiting for its end" >&2
-    flock 9
-  fi
-fi
 # Which of the options decide what is computed? Not where to begin, where to stop, or with how many jobs.
 for ((_i = 1; _i <= $#; _i++)); do
   case ${!_i} in
@@ -43,8 +33,24 @@ for ((_i = 1; _i <= $#; _i++)); do
   esac
 done
 
+# One recipe at a time in a folder. The lock is inherited by all that is started here, so that what is left of a recipe that
+# was killed holds it until it has ended, too.
+_stages_locked=false
+_stages_lock() {
+  _stages_locked=true
+  mkdir -p exp
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>exp/.lock
+    if ! flock -n 9; then
+      echo "$0: another run.sh, or what is left of one, is at work in $PWD; waiting for its end" >&2
+      flock 9
+    fi
+  fi
+}
+
 # stage NUMBER NAME QUESTION: true if this stage is to be run. The stage before it is finished then.
 stage() {
+  $_stages_locked || _stages_lock
   _stages_finish
   [ "$stage" != auto ] || _stages_resume
   if [ "$1" -lt "$stage" ] || [ "$1" -gt "$stop_stage" ]; then return 1; fi

@@ -64,14 +64,14 @@ if stage 4 decoding "Which words explain the sound best?"; then
   need 2 exp/graph_{loop,3gram}/TLG.fst
   need 3 $model/final.pt
   for grammar in loop 3gram; do
-    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" exp/graph_$grammar data/test $model/decode_${grammar}_test
+    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 exp/graph_$grammar data/test $model/decode_${grammar}_test
   done
 fi
 
 if stage 5 scoring "How many words are wrong?"; then
   need 4 $model/decode_{loop,3gram}_test/lat.1.gz
   for grammar in loop 3gram; do
-    local/score.sh --cmd "$decode_cmd" data/test exp/graph_$grammar $model/decode_${grammar}_test
+    local/score.sh --cmd "$decode_cmd" --min-lmwt 2 --max-lmwt 14 data/test exp/graph_$grammar $model/decode_${grammar}_test
   done
 fi
 

@@ -92,8 +92,9 @@ def test_no_space(clone, tmp_path):
 def test_interrupt_leaves_no_pip_behind(clone):
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     process = subprocess.Popen(
-        ["bash", "-c", ". ./path.sh"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
+        ["bash", "-c", ". ./path.sh"], cwd=clone, env=env, start_new_session=True, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored in a script's background
+    )  # fmt: skip
     deadline = time.time() + 60
     while not (clone / ".venv/.sidamo-installing").exists() and time.time() < deadline:
         time.sleep(0.05)

@@ -178,8 +178,14 @@ STUBBORN = "trap '' TERM; touch ready; sleep 60 & sleep 60"
 def start(tmp_path, *arguments, marker):
     return subprocess.Popen(
         [RUN, *arguments], cwd=tmp_path, env={**os.environ, "MARKER": marker}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals,
     )  # fmt: skip
+
+
+def heed_signals():
+    """Whoever runs the tests under nohup, or in the background of a script, has these ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])

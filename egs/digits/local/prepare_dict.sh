@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The dictionary of the eleven digits, in the phones of American English (ARPAbet).
+# The dictionary of the eleven digits, in ARPAbet phones (no R in "four": half of the accents have none).
 #
 # Writes  <dict>/{lexicon,nonsilence_phones,silence_phones,optional_silence,extra_questions}.txt
 # Example: local/prepare_dict.sh data/local/dict
@@ -13,7 +13,7 @@ mkdir -p "$dict"
 cat >"$dict/lexicon.txt" <<EOF
 eight EY T
 five F AY V
-four F AO R
+four F AO
 nine N AY N
 oh OW
 one W AH N

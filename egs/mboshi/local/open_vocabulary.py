@@ -14,12 +14,13 @@ Writes <out>/dict (a dictionary directory), <out>/lm.arpa.gz, <out>/new_words
 Example: local/open_vocabulary.py data/local/dict data/local/lm/3gram.arpa.gz exp/lstm/greedy_dev/text exp/lstm/open_dev
 """
 
-import argparse
 import gzip
 import math
 import pathlib
 import shutil
 import sys
+
+from sidamo.io import script
 
 END = "|"
 
@@ -51,7 +52,7 @@ def open_arpa(lines, words: list[str], mass: float):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.argument_parser(__doc__)
     parser.add_argument("--mass", type=float, default=0.1, help="probability of all new words together")
     parser.add_argument("dict")
     parser.add_argument("arpa")
