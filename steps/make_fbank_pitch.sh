@@ -12,7 +12,7 @@
 # Options:
 #   --nj 4                          number of jobs
 #   --cmd run.py                    how jobs are started
-#   --fbank-config conf/fbank.conf     options of compute-fbank-feats; if absent, the file of that name in Sidamo's conf/
+#   --fbank-config conf/fbank.conf  options of compute-fbank-feats; if absent, the file of that name in Sidamo's conf/
 #   --pitch-config conf/pitch.conf  options of compute-kaldi-pitch-feats
 #   --pitch-postprocess-config ""   options of process-kaldi-pitch-feats, if any
 #   --paste-length-tolerance 2      frames by which the two may differ in length
