@@ -15,8 +15,8 @@ PACKAGE = ROOT / "pylib" / "sidamo"
 
 # Room to the libraries that it may import, besides the standard library, sidamo.io and itself.
 ROOMS = {
-    "io": {"numpy", "kaldiio", "soundfile", "numba"},
-    "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
+    "io": {"numpy", "kaldiio", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
+    "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},
     "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst", "sentencepiece"},  # the last one is optional
     "am": {"numpy", "numba", "torch", "tqdm", "onnx", "onnxscript"},  # the last two are optional
     "decode": {"numpy", "numba", "llvmlite", "tqdm"},

@@ -1,7 +1,4 @@
-"""Starting the decoder: unit tokens numbered as numpy's sorting does, numba loaded without scipy."""
-
-import subprocess
-import sys
+"""Starting the decoder: unit tokens numbered as numpy's sorting does."""
 
 import numpy as np
 import pytest
@@ -23,13 +20,3 @@ def test_units_are_numbered_by_state_then_label(num_arcs):
     np.testing.assert_array_equal(arcs[emits, 3], number.ravel())
     np.testing.assert_array_equal(arcs[~emits], before[~emits])
     np.testing.assert_array_equal(arcs[:, :3], before[:, :3])
-
-
-def test_kernels_load_without_scipy():
-    program = (
-        "import sys; from sidamo.decode import jit; jit.prepare('kernel', 8, ('prefetch',)); "
-        "from sidamo.decode import kernel; kernel.common_ancestor; import numba.np.arraymath; "
-        "assert 'scipy.linalg' not in sys.modules; import scipy.linalg.cython_blas"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -3,6 +3,6 @@
 reference         token passing, to be read
 graph, search     any TLG: arrays for the kernel, and one utterance's search
 topology_search   LG with the CTC topology carried inside the decoder
-kernel, topology_kernel, topology_lattice   the compiled loops (jit: how they are cached; prefetch: memory in time)
+kernel, topology_kernel, topology_lattice   the compiled loops (see sidamo.io.native; prefetch: memory in time)
 options, hotwords, streaming, long_audio, parallel, transitions   what their names say
 """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sidamo.decode import jit
+from sidamo.decode import kernel
 from sidamo.io.errors import DataError
 
 BLANK = 1  # label of the blank: DESIGN, contract 3
@@ -59,9 +59,6 @@ def make_graph(fst, first_disambig: int = 2**31 - 1) -> DecodingGraph:
         raise DataError(
             "the graph is empty: nothing can be decoded", mend="see which composition came out empty: utils/mkgraph.sh"
         )
-    jit.prepare("kernel", 8, ("prefetch",))
-    from sidamo.decode import kernel  # numba: late, since `--help` of the tools must not pay for it
-
     first, arcs = kernel.pack(
         np.ascontiguousarray(fst.offsets, np.int64), np.array(fst.ilabel, np.int32), np.array(fst.olabel, np.int32),
         np.array(fst.weight, np.float32).view(np.int32), np.array(fst.nextstate, np.int32), first_disambig,

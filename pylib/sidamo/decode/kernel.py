@@ -17,11 +17,10 @@ How it is laid out, and why:
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from sidamo.decode.jit import JIT
 from sidamo.decode.prefetch import prefetch
+from sidamo.io.native import jit
 
 DONE, TOKENS_FULL, QUEUE_FULL, LINKS_FULL, NO_TOKENS, TRIES_FULL = range(6)
 # Fields of `position`, the place in time where a search stands.
@@ -31,7 +30,7 @@ AHEAD = 4  # tokens between asking for a state's arcs and using them
 INF = np.float32(np.inf)
 
 
-@numba.njit(**JIT)
+@jit
 def pack(offsets, ilabel, olabel, weight_bits, nextstate, first_disambig):
     """CSR arrays -> (first, arcs) of DecodingGraph."""
     num_states = len(offsets) - 1
@@ -61,7 +60,7 @@ def pack(offsets, ilabel, olabel, weight_bits, nextstate, first_disambig):
     return first, arcs
 
 
-@numba.njit(**JIT)
+@jit
 def sort_by_weight(arcs, weights, begin, end):
     """Shell sort of the rows [begin, end): in place and quick to compile; most states have a handful of arcs."""
     gap = 1
@@ -80,7 +79,7 @@ def sort_by_weight(arcs, weights, begin, end):
         gap //= 3
 
 
-@numba.njit(**JIT)
+@jit
 def kth_smallest(cost, begin, end, k, low, high, bins):
     """The k-th smallest (from 0) of the costs in [low, high], to one part in a million of the range.
 
@@ -105,7 +104,7 @@ def kth_smallest(cost, begin, end, k, low, high, bins):
     return high
 
 
-@numba.njit(**JIT)
+@jit
 def find_cutoff(cost, begin, end, beam, max_active, min_active, beam_delta, bins):
     """Kaldi's GetCutoff: (best cost, its token, cutoff, adaptive beam).
 
@@ -135,7 +134,7 @@ def find_cutoff(cost, begin, end, beam, max_active, min_active, beam_delta, bins
     return best, best_token, limit, beam
 
 
-@numba.njit(**JIT)
+@jit
 def acoustic_row(loglike, acoustic_scale, best, row):
     """Costs of the labels of one frame, relative to the best token: row[label] (row[0] unused).
 
@@ -149,7 +148,7 @@ def acoustic_row(loglike, acoustic_scale, best, row):
     return low
 
 
-@numba.njit(**JIT)
+@jit
 def next_cutoff_of(first, arcs, weights, row, blank_only, hot_slack, state, token_cost, adaptive_beam):
     """A bound on the next frame from the best token's arcs (Kaldi's "reasonably tight bound on the next cutoff")."""
     bound = INF
@@ -161,7 +160,7 @@ def next_cutoff_of(first, arcs, weights, row, blank_only, hot_slack, state, toke
     return bound + adaptive_beam + hot_slack
 
 
-@numba.njit(**JIT)
+@jit
 def scan(
     first, arcs, weights, row, low, blank_only, hot_class, hot_next, hot_cost, hot_low,
     key, cost, slot, begin, end, cutoff, adaptive_beam, bound, try_from, try_arc, try_key, try_cost,
@@ -211,7 +210,7 @@ def scan(
     return DONE, count, bound
 
 
-@numba.njit(**JIT)
+@jit
 def emit(
     try_from, try_arc, try_key, try_cost, tries, bound, key, cost, prev, arc, slot, offset, end,
     link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
@@ -255,7 +254,7 @@ def emit(
     return DONE, fresh, num_links
 
 
-@numba.njit(**JIT)
+@jit
 def close(
     first, arcs, weights, hot_class, hot_next, hot_cost,
     key, cost, prev, arc, slot, offset, begin, end, cutoff, queue, leaving,
@@ -330,7 +329,7 @@ def close(
     return DONE, fresh, listed
 
 
-@numba.njit(**JIT)
+@jit
 def link_epsilons(
     first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, begin, cutoff, leaving, listed,
     link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
@@ -370,7 +369,7 @@ def link_epsilons(
     return num_links
 
 
-@numba.njit(**JIT)
+@jit
 def drop_dear_links(cost, link_from, link_to, link_arc, link_cost, begin, end, lattice_beam):
     """Keep the links [begin, end) that are within the lattice beam of their destination's best; returns the end."""
     kept = begin
@@ -382,7 +381,7 @@ def drop_dear_links(cost, link_from, link_to, link_arc, link_cost, begin, end, l
     return kept
 
 
-@numba.njit(**JIT)
+@jit
 def advance(
     first, arcs, weights, hot_class, hot_next, hot_cost, hot_low, hot_high,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
@@ -445,7 +444,7 @@ def advance(
     return DONE
 
 
-@numba.njit(**JIT)
+@jit
 def find_extra(cost, extra, lattice_beam, link_from, link_to, link_cost, token_end, emit_end, link_end, num_frames):
     """Backward pass: extra[token] = how much dearer than the best is the best path through the token.
 
@@ -472,7 +471,7 @@ def find_extra(cost, extra, lattice_beam, link_from, link_to, link_cost, token_e
                 extra[i] = through
 
 
-@numba.njit(**JIT)
+@jit
 def prune(
     key, cost, prev, arc, extra, renumbered, lattice_beam,
     link_from, link_to, link_arc, link_cost, token_end, emit_end, link_end, num_frames,
@@ -514,7 +513,7 @@ def prune(
     return kept, kept_links
 
 
-@numba.njit(**JIT)
+@jit
 def trace_back(prev, arc, token, out):
     """Write the arcs that lead to a token into the tail of `out`; returns where they begin (-1: no room)."""
     n = len(out)
@@ -527,7 +526,7 @@ def trace_back(prev, arc, token, out):
     return n
 
 
-@numba.njit(**JIT)
+@jit
 def common_ancestor(prev, tokens, seen):
     """The last token from which all of the given ones descend, -1 if there is none.
 
@@ -556,7 +555,7 @@ def common_ancestor(prev, tokens, seen):
     return ancestor
 
 
-@numba.njit(**JIT)
+@jit
 def compact(key, cost, prev, arc, begin, end, renumbered):
     """Drop the tokens from which no token of the frame [begin, end) descends; returns how many are left.
 

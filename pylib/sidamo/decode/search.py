@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sidamo.decode import jit
+from sidamo.decode import kernel
 from sidamo.decode.graph import ILABEL, OLABEL, WEIGHT, DecodingGraph
 from sidamo.decode.hotwords import NO_HOT_WORDS
 from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import Lattice
 
-COMPILE_SECONDS = 8
 FIRST_TOKENS = 1 << 18  # tokens (24 bytes each) reserved at first; doubled when needed
 FIRST_LINKS = 1 << 19  # links (16 bytes each)
 PRUNE_AT = 1 << 18  # links from which a lattice is pruned on the way
@@ -59,9 +58,6 @@ class Search:
     """
 
     def __init__(self, graph: DecodingGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
-        jit.prepare("kernel", COMPILE_SECONDS, ("prefetch",))
-        from sidamo.decode import kernel
-
         self._kernel = kernel
         self.graph, self.options = graph, options
         self.acoustic_scale = np.float32(acoustic_scale)

@@ -27,10 +27,8 @@ Frontier arrays have two rows, for the frame that is left and the one that is en
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from sidamo.decode.jit import JIT
 from sidamo.decode.kernel import (
     AHEAD,
     DONE,
@@ -43,6 +41,7 @@ from sidamo.decode.kernel import (
     acoustic_row,
 )
 from sidamo.decode.prefetch import prefetch
+from sidamo.io.native import jit
 
 POINTERS_FULL = 10
 # Columns of `unit_table`, a row for each unit token (d, q) that LG has: everything about it in one cache line.
@@ -54,7 +53,7 @@ ROW, HUBS, UNITS, HUB_BASE, UNIT_BASE, FRAME, UTT_FRAME, POINTERS, NODES, LINKS,
 BLANK = 1
 
 
-@numba.njit(**JIT)
+@jit
 def histogram(cost, count, low, high, bins):
     scale = np.float32(NUM_BINS / (high - low))
     for i in range(count):
@@ -62,7 +61,7 @@ def histogram(cost, count, low, high, bins):
             bins[min(np.int64((cost[i] - low) * scale), NUM_BINS - 1)] += 1
 
 
-@numba.njit(**JIT)
+@jit
 def kth_of_two(hub_cost, hubs, unit_cost, units, k, low, high, bins):
     """The k-th smallest (from 0) cost of two lists in [low, high], to one part in a million of the range."""
     for _ in range(2):
@@ -82,7 +81,7 @@ def kth_of_two(hub_cost, hubs, unit_cost, units, k, low, high, bins):
     return high
 
 
-@numba.njit(**JIT)
+@jit
 def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, beam_delta, bins):
     """Kaldi's GetCutoff over both kinds of tokens: (best cost, best hub, cutoff, adaptive beam)."""
     best, best_hub, worst = INF, 0, -INF
@@ -110,7 +109,7 @@ def find_cutoff(hub_cost, hubs, unit_cost, units, beam, max_active, min_active, 
     return best, best_hub, limit, beam
 
 
-@numba.njit(**JIT)
+@jit
 def number_units(arcs, num_states, num_labels):
     """Number the pairs (next state, label) of emitting arcs, by state, then label; arcs lead to the numbers from now on.
 
@@ -142,8 +141,7 @@ def number_units(arcs, num_states, num_labels):
                 seen_at[label] = s
                 n_dest[units], n_label[units] = s, label
                 units += 1
-        if units - first > 1:
-            n_label[first:units].sort()
+        insertion_sort(n_label, first, units)
         for n in range(first, units):
             number[n_label[n]] = n
         for i in range(begin, ends[s]):
@@ -153,7 +151,18 @@ def number_units(arcs, num_states, num_labels):
     return n_dest[:units].copy(), n_label[:units].copy()
 
 
-@numba.njit(**JIT)
+@jit
+def insertion_sort(values, begin, end):
+    """Sort values[begin:end] in place; most states are entered with a handful of labels."""
+    for i in range(begin + 1, end):
+        value, j = values[i], i
+        while j > begin and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
+@jit
 def make_unit_table(first, weights, n_dest, n_label):
     """Row for each unit token: no slot yet, state, token, and the state's arcs with the lowest weight among them."""
     table = np.zeros((len(n_dest), 8), np.int32)
@@ -167,7 +176,7 @@ def make_unit_table(first, weights, n_dest, n_label):
     return table
 
 
-@numba.njit(**JIT, forceinline=True)  # a call would push a hundred words of array fields
+@jit(forceinline=True)  # a call would push a hundred words of array fields
 def improve_hub(j, cost, pointer, last, hub_cost, hub_pointer, hub_last, hub_fresh):
     """Offer a way to be at the state of hub j: kept if it is the best, or the best with another last frame than the
     best's. hub_cost, hub_pointer, hub_last are (2, room): best, second. Returns True where it was kept."""
@@ -183,7 +192,7 @@ def improve_hub(j, cost, pointer, last, hub_cost, hub_pointer, hub_last, hub_fre
     return True
 
 
-@numba.njit(**JIT, forceinline=True)
+@jit(forceinline=True)
 def make_hub(j, state, cost, pointer, last, epsilons, begin, end, low, slot, hub_slot,
              hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
     """Write hub j, with one way to be there."""
@@ -194,7 +203,7 @@ def make_hub(j, state, cost, pointer, last, epsilons, begin, end, low, slot, hub
     hub_arcs[0, j], hub_arcs[1, j], hub_arcs[2, j], hub_low[j] = epsilons, begin, end, low
 
 
-@numba.njit(**JIT, forceinline=True)
+@jit(forceinline=True)
 def enter_hub(first, weights, state, cost, pointer, last, hub_slot, base, count,
               hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh):  # fmt: skip
     """Offer a way to be at a state. Returns (hub, number of hubs, kept); the hub is -1 where there is no room."""
@@ -211,7 +220,7 @@ def enter_hub(first, weights, state, cost, pointer, last, hub_slot, base, count,
     return count, count + 1, True
 
 
-@numba.njit(**JIT)
+@jit
 def last_units(row, unit, unit_low, unit_cost, unit_pointer, units, moved, cutoff, bound, adaptive_beam,
                unit_table, base, new, new_low, new_cost, new_pointer, new_arc, new_from, new_stay):  # fmt: skip
     """Tokens that last one more frame. Returns (number of new tokens or -1, bound)."""
@@ -238,7 +247,7 @@ def last_units(row, unit, unit_low, unit_cost, unit_pointer, units, moved, cutof
     return count, bound
 
 
-@numba.njit(**JIT)
+@jit
 def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hub_arcs, hub_low, hubs, cutoff, bound, adaptive_beam,
                blank_last, hub_slot, base, new_state, new_cost, new_pointer, new_last, new_arcs, new_low, new_from,
                new_stay, new_fresh, moved):  # fmt: skip
@@ -266,7 +275,7 @@ def stay_blank(blank_cost, hub_state, hub_cost, hub_pointer, hub_arcs, hub_low, 
     return count, bound
 
 
-@numba.njit(**JIT)
+@jit
 def scan_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_last, hubs, cutoff, bound, adaptive_beam,
               unit_table, try_hub, try_arc, try_cost):  # fmt: skip
     """Arcs of LG that read a token and stay below the bound. Returns (code, how many, bound).
@@ -304,7 +313,7 @@ def scan_arcs(arcs, weights, row, low, hub_arcs, hub_low, hub_cost, hub_last, hu
     return DONE, count, bound
 
 
-@numba.njit(**JIT)
+@jit
 def take_arcs(arcs, hub_cost, hub_pointer, try_hub, try_arc, try_cost, tries, bound, unit_table, table_low, hub_slot,
               base, new, new_low, new_cost, new_pointer, new_arc, new_from, count, link_from, link_to, link_arc,
               link_cost, num_links, lattice_beam, hub_node, unit_node):  # fmt: skip
@@ -345,7 +354,7 @@ def take_arcs(arcs, hub_cost, hub_pointer, try_hub, try_arc, try_cost, tries, bo
     return DONE, count, num_links
 
 
-@numba.njit(**JIT)
+@jit
 def enter_units(frame, strict, bound, unit, unit_low, unit_cost, unit_pointer, unit_arc, units, hub_slot, base,
                 hub_state, hub_cost, hub_pointer, hub_last, hub_arcs, hub_low, hub_from, hub_fresh, hubs,
                 pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
@@ -381,7 +390,7 @@ def enter_units(frame, strict, bound, unit, unit_low, unit_cost, unit_pointer, u
     return DONE, hubs, pointers
 
 
-@numba.njit(**JIT)
+@jit
 def close_hubs(first, arcs, weights, frame, hub_slot, base, hub_state, hub_cost, hub_pointer, hub_last, hub_arcs,
                hub_low, hub_from, hub_fresh, count, cutoff, queue,
                pointer_prev, pointer_arc, pointer_frame, pointers):  # fmt: skip
@@ -427,7 +436,7 @@ def close_hubs(first, arcs, weights, frame, hub_slot, base, hub_state, hub_cost,
     return DONE, count, pointers
 
 
-@numba.njit(**JIT)
+@jit
 def drop_dear_links(link_from, link_to, link_arc, link_cost, begin, end, unit_node, unit_cost, from_cost,
                     hub_node, lattice_beam):  # fmt: skip
     """Keep the links within the lattice beam of their destination's best."""
@@ -441,7 +450,7 @@ def drop_dear_links(link_from, link_to, link_arc, link_cost, begin, end, unit_no
     return kept
 
 
-@numba.njit(**JIT)
+@jit
 def keep_nodes(arcs, weights, frame_node, unit, unit_cost, unit_from, unit_stay, units, hub_state, hub_cost, hub_arcs,
                hub_from, hub_stay, hub_fresh, hubs, queue, hub_slot, base, old_unit_node, old_hub_node, node_key,
                node_cost, node_before, node_stay, node_hub, cutoff, link_from, link_to, link_arc, link_cost, num_links,
@@ -500,7 +509,7 @@ def keep_nodes(arcs, weights, frame_node, unit, unit_cost, unit_from, unit_stay,
     return DONE, num_links
 
 
-@numba.njit(**JIT)
+@jit
 def advance(
     first, arcs, weights, table_low, strict, lasting,
     loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
@@ -601,7 +610,7 @@ def advance(
     return DONE
 
 
-@numba.njit(**JIT)
+@jit
 def compact_pointers(pointer_prev, pointer_arc, pointer_frame, end, hub_pointer, hubs, unit_pointer, units, renumbered):
     """Drop back-pointers that no token leads to; renumber those of the tokens. Returns how many are left."""
     for i in range(end):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from sidamo.decode.jit import JIT
 from sidamo.decode.kernel import INF
+from sidamo.io.native import jit
 
 ZERO = np.float32(0)
 
 
-@numba.njit(**JIT)
+@jit
 def find_extra(node_cost, node_before, node_stay, node_hub, extra, lattice_beam, link_from, link_to, link_cost,
                node_end, unit_end, emit_end, link_end, num_frames):  # fmt: skip
     """Backward pass: extra[node] = at least how much dearer than the best is the best path through the node.
@@ -50,7 +49,7 @@ def find_extra(node_cost, node_before, node_stay, node_hub, extra, lattice_beam,
                 extra[i] = through
 
 
-@numba.njit(**JIT)
+@jit
 def prune(node_key, node_cost, node_before, node_stay, node_hub, extra, renumbered, lattice_beam,
           link_from, link_to, link_arc, link_cost, node_end, unit_end, emit_end, link_end, num_frames):  # fmt: skip
     """Drop, in place, nodes whose extra is inf and links beyond the lattice beam. Returns (nodes, links) left."""
@@ -111,7 +110,7 @@ def prune(node_key, node_cost, node_before, node_stay, node_hub, extra, renumber
 UNIT_TO_HUB, EPSILON, TAKE, STAY_UNIT, STAY_BLANK = range(5)
 
 
-@numba.njit(**JIT)
+@jit
 def expand(offsets, target, kind, label, node_label, new_source, new_target, new_arc, state_node):
     """Split the hubs of a lattice by what their last frame was, and keep what the correct topology allows.
 
@@ -156,7 +155,7 @@ def expand(offsets, target, kind, label, node_label, new_source, new_target, new
     return states, arcs
 
 
-@numba.njit(**JIT)
+@jit
 def forward_backward(source, target, cost, final, start, beam):
     """Keep the arcs on paths within a beam of the best. Arcs come by the topological order of their sources.
 

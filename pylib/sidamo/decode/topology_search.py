@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sidamo.decode import jit
+from sidamo.decode import topology_kernel
 from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, make_graph
 from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.decode.search import PRUNE_AT, BestPath, _grow, check_loglikes, frames_of_blank
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import Lattice
 
-COMPILE_SECONDS = 10
 STRICT = ("correct", "compact")  # equal tokens need a blank between them
 LASTING = ("correct", "compact", "modified")  # a token may last several frames
 FIRST_TOKENS, FIRST_POINTERS, FIRST_NODES, FIRST_LINKS = 1 << 14, 1 << 18, 1 << 19, 1 << 19
@@ -54,9 +53,6 @@ def make_topology_graph(fst, topology: str = "correct", first_disambig: int = 2*
     graph = make_graph(fst, first_disambig)
     if (graph.arcs[:, ILABEL] == BLANK).any():
         raise DataError("LG has arcs labelled with the blank (1): it is a TLG", mend="leave --ctc-topo out")
-    jit.prepare("topology_kernel", COMPILE_SECONDS, ("kernel", "prefetch"))
-    from sidamo.decode import topology_kernel
-
     units = topology_kernel.number_units(graph.arcs, graph.num_states, graph.num_labels)
     return TopologyGraph(graph, *units, topology)
 
@@ -77,9 +73,6 @@ class TopologySearch:
     """
 
     def __init__(self, graph: TopologyGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
-        jit.prepare("topology_kernel", COMPILE_SECONDS, ("kernel", "prefetch"))
-        from sidamo.decode import topology_kernel
-
         if hot_words is not None and hot_words.num_contexts > 1:
             raise DataError("hot words need TLG.fst", mend="steps/decode.sh --graph-type TLG")
         self._kernel = topology_kernel
