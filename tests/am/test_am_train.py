@@ -209,6 +209,7 @@ def test_two_processes_equal_one_with_twice_the_batch(toy, tmp_path):
     ["--network=conformer", "--dim=16", "--num-layers=2", "--num-heads=2", "--ff-dim=16", "--intermediate-layers=1",
      "--intermediate-weight=0.3"],
     ["--network=tdnnf", "--bottleneck-dim=8", "--dilations=1,2", "--patience=1", "--ctc=torch"],
+    ["--consistency-weight=0.2"],
 ], ids=lambda o: o[0])  # fmt: skip
 def test_options_train(toy, tmp_path, options, capfd):
     base = [w for w in BASE if not any(o.split("=")[0] == w.split("=")[0] for o in options)]

@@ -37,11 +37,13 @@ class Augment:
     tilt: float = 0.0
     warp_bins: int = 0
 
-    def __call__(self, feats: np.ndarray, epoch: int, utterance: int) -> np.ndarray:
+    def __call__(self, feats: np.ndarray, epoch: int, utterance: int, view: int = 0) -> np.ndarray:
         rng = np.random.default_rng([self.seed, epoch, utterance, 2])
         feats = np.array(feats, dtype=np.float32)
         if self.time_warp > 0:
             feats = resample_rows(feats, 1.0 + self.time_warp * rng.uniform(-1, 1))
+        if view:  # views of an utterance share the time axis and nothing else
+            rng = np.random.default_rng([self.seed, epoch, utterance, 2, view])
         if self.freq_warp > 0:
             bins = self.warp_bins or feats.shape[1]
             feats[:, :bins] = warp_columns(feats[:, :bins], 1.0 + self.freq_warp * rng.uniform(-1, 1))

@@ -66,6 +66,21 @@ class CtcCriterion(nn.Module):
         return collapse(columns)
 
 
+def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
+    """How far two views of the same utterances are from each other (CR-CTC, Yao et al. 2024, section 3.2).
+
+    logits (2 B, T, V): all first views, then all second ones -> scalar, nats: the sum over frames of KL(a, b) + KL(b, a),
+    where the view that pulls is held fixed.
+    """
+    first, second = torch.log_softmax(logits, 2).chunk(2)
+    mask = length_mask(lengths, logits.size(1)).chunk(2)[0].unsqueeze(2)
+    parts = [
+        nn.functional.kl_div(pulled, fixed.detach(), reduction="none", log_target=True)
+        for pulled, fixed in ((first, second), (second, first))
+    ]
+    return ((parts[0] + parts[1]) * mask).sum()
+
+
 def equal_alignment(labels: Tensor, loudness: Tensor) -> Tensor:
     """Labels (U,) spread over frames of some loudness (T,) -> (T,): a label, or 0 (blank) between and in pauses."""
     weight = (loudness - loudness.mean()).clamp(min=0.0)

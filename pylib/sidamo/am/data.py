@@ -220,11 +220,14 @@ def make_batches(num_frames, max_frames, max_utts, seed, epoch, shuffle=True, so
     return batches
 
 
-def collate(corpus: Corpus, index: np.ndarray, augment=None, epoch: int = 0) -> Batch:
-    """Assemble one batch; `augment(feats, epoch, position)` may change a copy of each utterance's features."""
-    matrices = [corpus.feats[corpus.rows[i]] for i in index]
-    if augment is not None:
-        matrices = [augment(m, epoch, int(i)) for m, i in zip(matrices, index)]
+def collate(corpus: Corpus, index: np.ndarray, augment=None, epoch: int = 0, views: int = 1) -> Batch:
+    """Assemble one batch; `augment(feats, epoch, position, view)` may change a copy of each utterance's features.
+
+    With several views the batch holds first all utterances' first view, then all utterances' second one, and so on.
+    """
+    matrices = [(corpus.feats[corpus.rows[i]], int(i), view) for view in range(views) for i in index]
+    matrices = [m if augment is None else augment(m, epoch, i, view) for m, i, view in matrices]
+    index = np.tile(index, views)
     lengths = np.array([len(m) for m in matrices], dtype=np.int64)
     feats = np.zeros((len(index), lengths.max(), corpus.feats.dim), dtype=np.float32)
     for row, matrix in zip(feats, matrices):

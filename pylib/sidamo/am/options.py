@@ -37,6 +37,7 @@ class TrainOptions:
     clip_norm: float = _option(5.0, "largest norm of the gradient; 0 for no limit")
     label_smoothing: float = _option(0.0, "weight of the cross-entropy to the uniform distribution, per frame")
     intermediate_weight: float = _option(0.0, "weight of CTC on hidden layers, where a network offers it")
+    consistency_weight: float = _option(0.0, "CR-CTC: two augmented views of each utterance, and so much for agreeing; 0.2")
     criterion: str = _option("ctc", "ctc | asg (no blank, learned transitions)")
     flat_start_epochs: int = _option(0, "first epochs with labels spread over the loud frames, for very small corpora")
     ctc: str = _option("auto", "implementation of the loss: auto | fused | torch")
@@ -88,6 +89,8 @@ class TrainOptions:
             raise OptionError(f"--subsampling={self.subsampling}: expected 1 to 8")
         if self.flat_start_epochs > 0 and self.criterion != "ctc":
             raise OptionError(f"--flat-start-epochs={self.flat_start_epochs}: goes with --criterion=ctc only")
+        if self.consistency_weight > 0 and self.criterion != "ctc":
+            raise OptionError(f"--consistency-weight={self.consistency_weight}: goes with --criterion=ctc only")
         if not 0 <= self.ema_decay < 1:
             raise OptionError(f"--ema-decay={self.ema_decay}: expected 0 <= decay < 1")
         if self.word_boundary and any(c.isspace() for c in self.word_boundary):

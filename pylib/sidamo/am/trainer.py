@@ -18,7 +18,7 @@ from sidamo.io.log import info, warn
 
 from . import checkpoint, data, optim
 from .augment import Augment
-from .criterion import make_criterion
+from .criterion import disagreement, make_criterion
 from .evaluate import evaluate
 from .model import AcousticModel
 from .options import TrainOptions
@@ -53,6 +53,7 @@ class Trainer:
         self.optimizer = optim.make_optimizer(self.model, self.criterion, options)
         self.ema = optim.MovingAverage(self.model, options.ema_decay) if options.ema_decay else None
         self.augment = make_augment(options)
+        self.views = 2 if options.consistency_weight > 0 else 1
         self.state = checkpoint.State()
         self.bad_in_a_row = 0
         self.last_saved = time.monotonic()
@@ -101,7 +102,7 @@ class Trainer:
         epoch = state.epoch
 
         def load(group):
-            return [data.collate(self.train, index[rank::count], self.augment, epoch) for index in group]
+            return [data.collate(self.train, index[rank::count], self.augment, epoch, self.views) for index in group]
 
         self.model.train()
         with progress(len(groups), state.update, f"epoch {epoch + 1}", self.processes.is_first) as tick:
@@ -209,12 +210,14 @@ class Trainer:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
             outputs = self.model.forward_training(feats, lengths)
         losses, objective = self.criterion(outputs, targets, target_lengths)
+        if self.views == 2:
+            objective = 0.5 * (objective + self.options.consistency_weight * disagreement(*outputs[-1]))
         if self.state.epoch < self.options.flat_start_epochs:
             objective = self.criterion.flat_start(outputs, targets, target_lengths, feats)
         (objective / num_tokens).backward()
         losses = losses.detach()
         finite = ~torch.isinf(losses)
-        return float(losses[finite].sum()), int((~finite).sum())
+        return float(losses[finite].sum()) / self.views, int((~finite).sum()) // self.views
 
     def skip(self, group, per_token: float, norm: float) -> None:
         """Name and count a bad update; a run of them ends training."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, Subsample, length_mask
+from .layers import Dropout, MaskedBatchNorm, Subsample, length_mask
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(o.dim)
         self.up, self.down = nn.Linear(o.dim, o.ff_dim), nn.Linear(o.ff_dim, o.dim)
-        self.dropout = nn.Dropout(o.dropout)
+        self.dropout = Dropout(o.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, dim) -> (B, T, dim)."""
@@ -55,7 +55,7 @@ class RelativeAttention(nn.Module):
         self.content_bias = nn.Parameter(torch.zeros(o.num_heads, 1, self.size))  # u
         self.position_bias = nn.Parameter(torch.zeros(o.num_heads, 1, self.size))  # v
         self.out = nn.Linear(o.dim, o.dim)
-        self.dropout = nn.Dropout(o.dropout)
+        self.dropout = Dropout(o.dropout)
 
     def forward(self, x: Tensor, distances: Tensor, blocked: Tensor) -> Tensor:
         """x (B, T, dim); distances (2T - 1, dim) sinusoids of T-1 .. -(T-1); blocked (B, 1, T or 1, T) bool."""
@@ -101,7 +101,7 @@ class Convolution(nn.Module):
         self.depthwise = nn.Conv1d(o.dim, o.dim, o.kernel, groups=o.dim)
         self.batch_norm = MaskedBatchNorm(o.dim)
         self.out = nn.Linear(o.dim, o.dim)
-        self.dropout = nn.Dropout(o.dropout)
+        self.dropout = Dropout(o.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, dim), mask (B, T, 1) -> (B, T, dim)."""
@@ -135,7 +135,7 @@ class Conformer(nn.Module):
         self.output_dim, self.causal = o.dim, o.causal
         self.lookahead = subsampling - 1 if o.causal else None
         self.subsample = Subsample(input_dim, o.dim, subsampling)
-        self.dropout = nn.Dropout(o.dropout)
+        self.dropout = Dropout(o.dropout)
         self.blocks = nn.ModuleList(Block(o) for _ in range(o.num_layers))
         self.taps = [int(n) - 1 for n in o.intermediate_layers.split(",") if n]
         self.intermediate = len(self.taps)

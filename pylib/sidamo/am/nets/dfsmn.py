@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import Subsample, length_mask
+from .layers import Dropout, Subsample, length_mask
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DfsmnBlock(nn.Module):
         self.left, self.right = o.left_order * o.left_stride, o.right_order * o.right_stride
         self.wide = nn.Linear(dim, o.hidden_dim)
         self.norm = nn.LayerNorm(o.hidden_dim)
-        self.dropout = nn.Dropout(o.dropout)
+        self.dropout = Dropout(o.dropout)
         self.project = nn.Linear(o.hidden_dim, dim, bias=False)
         self.past = nn.Conv1d(dim, dim, o.left_order + 1, groups=dim, dilation=o.left_stride, bias=False)
         self.future = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, Subsample, length_mask, reverse_padded
+from .layers import Dropout, MaskedBatchNorm, Subsample, length_mask, reverse_padded
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class IndrnnLayer(nn.Module):
         self.norm = MaskedBatchNorm(width)
         self.limit = 2.0 ** (1.0 / options.time_steps)
         self.recurrent = nn.Parameter(torch.empty(width).uniform_(0.0, 1.0))
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         """(B, T, W) -> (B, T, W)."""

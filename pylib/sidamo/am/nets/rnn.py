@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import Subsample, length_mask, reverse_padded
+from .layers import Dropout, Subsample, length_mask, reverse_padded
 from .tdnn import TdnnLayer, TdnnOptions
 
 
@@ -47,7 +47,7 @@ class Recurrent(nn.Module):
         self.backward_layers = nn.ModuleList(
             cell(self.output_dim, hidden, batch_first=True) for _ in range(options.num_layers * (directions - 1))
         )
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x, lengths = self.subsample(feats, lengths)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, Subsample, length_mask, subsampled
+from .layers import Dropout, MaskedBatchNorm, Subsample, length_mask, subsampled
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TdnnLayer(nn.Module):
         self.right = reach - self.left
         self.conv = nn.Conv1d(dim, dim, kernel, dilation=dilation)
         self.norm = MaskedBatchNorm(dim)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.residual = options.residual
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

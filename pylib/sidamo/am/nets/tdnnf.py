@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, Subsample, length_mask
+from .layers import Dropout, MaskedBatchNorm, Subsample, length_mask
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TdnnfLayer(nn.Module):
         self.linear = nn.Conv1d(wide, narrow, width, dilation=step, bias=False)
         self.affine = nn.Conv1d(narrow, wide, width, dilation=step)
         self.norm = MaskedBatchNorm(options.hidden_dim)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .layers import MaskedBatchNorm, length_mask, subsampled
+from .layers import Dropout, MaskedBatchNorm, length_mask, subsampled
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ConvLayer(nn.Module):
         self.right = width // 2
         self.conv = nn.Conv1d(input_dim, output_dim, width, stride=stride)
         self.norm = MaskedBatchNorm(output_dim) if options.batch_norm else None
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D), zero beyond each length -> (B, ceil(T / stride), H); mask is the output's."""
