@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from sidamo.decode import kernel
+from sidamo.io import fst as fst_files
 from sidamo.io.errors import DataError
+from sidamo.io.kept_arrays import checksum_of_files, kept_arrays
 
 BLANK = 1  # label of the blank: DESIGN, contract 3
 ILABEL, OLABEL, WEIGHT, NEXT = 0, 1, 2, 3  # columns of DecodingGraph.arcs
@@ -21,18 +23,21 @@ class DecodingGraph:
         first[s, 1] : first[s + 1, 0]; within each, blank arcs come first, then by rising weight, which lets the
         search stop at the first arc that is too dear
     arcs : (A, 4) int32: ilabel, olabel, bits of the float32 weight, next state (16 bytes: one cache line holds four)
-    weights : the same memory as float32; the weight is column 2
     final : (S,) float32 costs, inf where not final
     start : int
     num_labels : largest input label that is not epsilon; the matrix needs this many columns
+    weights : the memory of the arcs as float32; the weight is column 2
     """
 
     first: np.ndarray
     arcs: np.ndarray
-    weights: np.ndarray
     final: np.ndarray
     start: int
     num_labels: int
+    weights: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        self.weights = self.arcs.view(np.float32)
 
     @property
     def num_states(self) -> int:
@@ -67,7 +72,6 @@ def make_graph(fst, first_disambig: int = 2**31 - 1) -> DecodingGraph:
     return DecodingGraph(
         first=first,
         arcs=arcs,
-        weights=arcs.view(np.float32),
         final=np.array(fst.final, np.float32),
         start=int(fst.start),
         num_labels=int(emitting.max()) if len(arcs) else 0,
@@ -75,7 +79,24 @@ def make_graph(fst, first_disambig: int = 2**31 - 1) -> DecodingGraph:
 
 
 def load_graph(path, first_disambig: int = 2**31 - 1) -> DecodingGraph:
-    """Read an OpenFst file (TLG.fst, HCLG.fst, LG.fst) and arrange it for decoding."""
-    from sidamo.io.fst import read_fst
+    """Read an OpenFst file (TLG.fst, HCLG.fst, LG.fst) and arrange it for decoding; a large one is kept as arranged."""
 
-    return make_graph(read_fst(path), first_disambig)
+    def make():
+        return parts_of(make_graph(fst_files.read_fst(path), first_disambig))
+
+    return graph_of(kept_arrays(path, "decode", recipe(first_disambig, __file__), make))
+
+
+def parts_of(graph: DecodingGraph) -> dict:
+    """The arrays and numbers of a graph, by name."""
+    return {part.name: getattr(graph, part.name) for part in fields(graph) if part.init}
+
+
+def graph_of(parts) -> DecodingGraph:
+    """The graph that has these parts."""
+    return DecodingGraph(**{part.name: parts[part.name] for part in fields(DecodingGraph) if part.init})
+
+
+def recipe(first_disambig: int, *sources: str) -> str:
+    """What the arrangement of a graph depends on besides its file."""
+    return f"{first_disambig} {checksum_of_files(kernel.__file__, fst_files.__file__, *sources)}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sidamo.decode import topology_kernel
-from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, make_graph
+from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, graph_of, make_graph, parts_of, recipe
 from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.decode.search import PRUNE_AT, BestPath, _grow, check_loglikes, frames_of_blank
 from sidamo.io.errors import DataError
+from sidamo.io.kept_arrays import kept_arrays
 from sidamo.io.lattice import Lattice
 
 STRICT = ("correct", "compact")  # equal tokens need a blank between them
@@ -23,14 +25,15 @@ class TopologyGraph:
     """LG ready for search with a CTC topology inside. Read-only once made, so threads share it.
 
     graph : DecodingGraph whose emitting arcs lead (column 3) to a unit token (d, q) instead of to d
-    n_dest, n_label : int32 (units,), state d and token label q of each unit token
+    n_label : int32 (units,), token label q of each unit token
     topology : correct | compact (its language is the same), modified, minimal
+    new_unit_table : function to a table of unit tokens that a search may write to (topology_kernel.make_unit_table)
     """
 
     graph: DecodingGraph
-    n_dest: np.ndarray
     n_label: np.ndarray
     topology: str
+    new_unit_table: Callable[[], np.ndarray]
 
     @property
     def num_labels(self) -> int:
@@ -45,24 +48,41 @@ def make_topology_graph(fst, topology: str = "correct", first_disambig: int = 2*
     topology : correct, compact, modified or minimal
     first_disambig : token label of #0; labels from here on are read as epsilon
     """
+    check_topology(topology)
+    parts = topology_parts(fst, first_disambig)
+    return TopologyGraph(graph_of(parts), parts["n_label"], topology, parts["unit_table"].copy)
+
+
+def load_topology_graph(path, topology: str, tokens_path: str) -> TopologyGraph:
+    """Read LG.fst, as make_topology_graph does; tokens.txt says which labels are disambiguation symbols."""
+    from sidamo.io.fst import read_fst
+    from sidamo.io.symbols import SymbolTable
+
+    check_topology(topology)
+    first_disambig = SymbolTable.read(tokens_path).get("#0", 2**31 - 1)
+    parts = kept_arrays(
+        path, "decode-topology", recipe(first_disambig, __file__, topology_kernel.__file__),
+        lambda: topology_parts(read_fst(path), first_disambig),
+    )  # fmt: skip
+    return TopologyGraph(graph_of(parts), parts["n_label"], topology, lambda: parts.fresh("unit_table"))
+
+
+def check_topology(topology: str) -> None:
     if topology not in {*STRICT, *LASTING, "minimal"}:
         raise DataError(
             f"CTC topology {topology!r} cannot be carried inside the decoder; expected correct, compact, modified or "
             "minimal", mend="decode with TLG.fst (steps/decode.sh --graph-type TLG)",
         )  # fmt: skip
+
+
+def topology_parts(fst, first_disambig: int) -> dict:
+    """Arrays and numbers that a TopologyGraph is made of, by name; they are the same for every topology."""
     graph = make_graph(fst, first_disambig)
     if (graph.arcs[:, ILABEL] == BLANK).any():
         raise DataError("LG has arcs labelled with the blank (1): it is a TLG", mend="leave --ctc-topo out")
-    units = topology_kernel.number_units(graph.arcs, graph.num_states, graph.num_labels)
-    return TopologyGraph(graph, *units, topology)
-
-
-def load_topology_graph(path, topology: str, tokens_path: str) -> TopologyGraph:
-    """Read LG.fst; tokens.txt says which labels are disambiguation symbols."""
-    from sidamo.io.fst import read_fst
-    from sidamo.io.symbols import SymbolTable
-
-    return make_topology_graph(read_fst(path), topology, SymbolTable.read(tokens_path).get("#0", 2**31 - 1))
+    n_dest, n_label = topology_kernel.number_units(graph.arcs, graph.num_states, graph.num_labels)
+    table = topology_kernel.make_unit_table(graph.first, graph.weights, n_dest, n_label)
+    return {**parts_of(graph), "n_label": n_label, "unit_table": table}
 
 
 class TopologySearch:
@@ -81,8 +101,7 @@ class TopologySearch:
         self.makes_lattice = isinstance(options, LatticeOptions)
         self._lattice_beam = np.float32(options.lattice_beam if self.makes_lattice else -1.0)
         self._hub_slot = np.full(graph.graph.num_states, -1, np.int32)
-        g = graph.graph
-        self._unit_table = topology_kernel.make_unit_table(g.first, g.weights, graph.n_dest, graph.n_label)
+        self._unit_table = graph.new_unit_table()
         self._base = 0
         self._reserve_tokens(FIRST_TOKENS)
         self._pointers = [np.empty(FIRST_POINTERS, np.int32) for _ in range(3)]

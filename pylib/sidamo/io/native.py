@@ -245,11 +245,16 @@ def link(machine_code: bytes, symbol: str):
 # --------------------------------------------------------------------------------------------------------- keeping code
 
 
+def user_cache() -> str:
+    """The user's folder for what can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "sidamo")
+
+
 def _folders(kernel: Kernel) -> list:
     """Where machine code may lie, the preferred folder first."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     beside = os.path.join(os.path.dirname(os.path.abspath(kernel.py_func.__code__.co_filename)), "__pycache__")
-    return [beside, os.path.join(home, "sidamo")]
+    return [beside, user_cache()]
 
 
 def checksum(data: bytes) -> str:
