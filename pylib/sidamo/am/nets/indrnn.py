@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Dropout, MaskedBatchNorm, Subsample, length_mask, reverse_padded
+from .recurrence import IndrnnScan
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,33 @@ class IndrnnLayer(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
         y = self.norm(self.project(x), mask).float()
-        if self.half:  # the second half of the units reads from right to left
-            y = torch.cat([y[..., : self.half], reverse_padded(y[..., self.half :], lengths)], dim=2)
         u = self.recurrent.clamp(-self.limit, self.limit)
-        h = torch.zeros_like(y[:, 0])
-        outputs = []
-        for step in y.unbind(1):
-            h = torch.relu(torch.addcmul(step, u, h))
-            outputs.append(h)
-        y = torch.stack(outputs, dim=1)
-        if self.half:
-            y = torch.cat([y[..., : self.half], reverse_padded(y[..., self.half :], lengths)], dim=2)
+        turn = self.half if self.half else y.size(2)
+        if torch.jit.is_scripting():
+            y = scan(y, u, lengths, turn)
+        else:
+            y = fast_scan(y, u, lengths, turn)
         return (x + self.dropout(y)) * mask
+
+
+def scan(y: Tensor, u: Tensor, lengths: Tensor, turn: int) -> Tensor:
+    """The recurrence over y (B, T, H); units from `turn` on read from right to left, within each length."""
+    y = torch.cat([y[..., :turn], reverse_padded(y[..., turn:], lengths)], dim=2)
+    h = torch.zeros_like(y[:, 0])
+    outputs = []
+    for step in y.unbind(1):
+        h = torch.relu(torch.addcmul(step, u, h))
+        outputs.append(h)
+    y = torch.stack(outputs, dim=1)
+    return torch.cat([y[..., :turn], reverse_padded(y[..., turn:], lengths)], dim=2)
+
+
+@torch.jit.ignore
+def fast_scan(y: Tensor, u: Tensor, lengths: Tensor, turn: int) -> Tensor:
+    """The same, compiled where it can be: on a CPU, and not while torch traces an export."""
+    if y.device.type != "cpu" or torch.compiler.is_compiling():
+        return scan(y, u, lengths, turn)
+    return IndrnnScan.apply(y, u, lengths, turn)
 
 
 class Indrnn(nn.Module):

@@ -25,7 +25,30 @@ def reverse_padded(x: Tensor, lengths: Tensor) -> Tensor:
     """Reverse each utterance within its length; padding stays where it is. (B, T, D) -> (B, T, D)."""
     time = torch.arange(x.size(1), device=x.device)[None, :]  # (1, T)
     index = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)  # (B, T)
-    return torch.gather(x, 1, index[:, :, None].expand(-1, -1, x.size(2)))
+    if torch.jit.is_scripting():
+        return torch.gather(x, 1, index[:, :, None].expand(-1, -1, x.size(2)))
+    return reorder(x, index)
+
+
+@torch.jit.ignore
+def reorder(x: Tensor, index: Tensor) -> Tensor:
+    """x[b, index[b, t]] where index is its own inverse. (B, T, D), (B, T) -> (B, T, D)."""
+    first = torch.arange(x.size(0), device=x.device)[:, None] * x.size(1)
+    return Involution.apply(x, (index + first).flatten())
+
+
+class Involution(torch.autograd.Function):
+    """Whole rows reordered by a permutation that is its own inverse: torch's gather goes element by element."""
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.save_for_backward(index)
+        return x.flatten(0, 1).index_select(0, index).view(x.shape)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (index,) = ctx.saved_tensors
+        return grad.flatten(0, 1).index_select(0, index).view(grad.shape), None
 
 
 class Subsample(nn.Module):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import MaskedBatchNorm, Subsample, length_mask, reverse_padded
+from .recurrence import LigruScan
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,38 @@ class LigruLayer(nn.Module):
         for direction, (project, norm) in enumerate(zip(self.input, self.norm)):
             y = norm(project(x), mask)  # (B, T, 2H)
             gates.append(reverse_padded(y, lengths) if direction == 1 else y)
-        steps = torch.stack(gates).float()  # (directions, B, T, 2H)
+        steps = torch.stack(gates, dim=1).permute(2, 1, 0, 3).float().contiguous()  # (T, directions, B, 2H)
         keep = torch.ones(self.directions, x.size(0), self.hidden, device=x.device)
         keep = nn.functional.dropout(keep, self.dropout, self.training)
-        h = torch.zeros_like(keep)
-        outputs = []
-        for step in steps.unbind(2):
-            update, candidate = (step + torch.bmm(h, self.recurrent)).chunk(2, dim=2)
-            update = torch.sigmoid(update)
-            h = update * h + (1 - update) * torch.relu(candidate) * keep
-            outputs.append(h)
-        y = torch.stack(outputs, dim=2)  # (directions, B, T, H)
+        if torch.jit.is_scripting():
+            y = scan(steps, self.recurrent, keep)
+        else:
+            y = fast_scan(steps, self.recurrent, keep)
+        y = y.permute(1, 2, 0, 3)  # (directions, B, T, H)
         parts = [y[0]]
         if self.directions == 2:
             parts.append(reverse_padded(y[1], lengths))
         return torch.cat(parts, dim=2)
+
+
+def scan(steps: Tensor, recurrent: Tensor, keep: Tensor) -> Tensor:
+    """The recurrence: steps (T, directions, B, 2H), recurrent (directions, H, 2H), keep (directions, B, H)."""
+    h = torch.zeros_like(keep)
+    outputs = []
+    for step in steps.unbind(0):
+        update, candidate = (step + torch.bmm(h, recurrent)).chunk(2, dim=2)
+        update = torch.sigmoid(update)
+        h = update * h + (1 - update) * torch.relu(candidate) * keep
+        outputs.append(h)
+    return torch.stack(outputs)
+
+
+@torch.jit.ignore
+def fast_scan(steps: Tensor, recurrent: Tensor, keep: Tensor) -> Tensor:
+    """The same with its gradient by hand (which torch cannot trace for an export)."""
+    if torch.compiler.is_compiling():
+        return scan(steps, recurrent, keep)
+    return LigruScan.apply(steps, recurrent, keep)
 
 
 class Ligru(nn.Module):

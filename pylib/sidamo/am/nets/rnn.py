@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Dropout, Subsample, length_mask, reverse_padded
+from .recurrence import GruScan
 from .tdnn import TdnnLayer, TdnnOptions
 
 
@@ -55,6 +56,14 @@ class Recurrent(nn.Module):
         x = torch.relu(self.norm(x)) * mask  # (B, T', H)
         for layer in self.conv_layers:
             x = layer(x, mask)
+        if torch.jit.is_scripting():
+            x = self.walk(x, lengths)
+        else:
+            x = self.walk_in_training(x, lengths) if self.training else self.walk(x, lengths)
+        return x * mask, lengths
+
+    def walk(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The recurrent layers: (B, T', H) -> (B, T', H)."""
         if len(self.backward_layers):
             for ahead, back in zip(self.forward_layers, self.backward_layers):
                 rightward = ahead(x)[0]
@@ -63,7 +72,11 @@ class Recurrent(nn.Module):
         else:
             for ahead in self.forward_layers:
                 x = self.dropout(ahead(x)[0])
-        return x * mask, lengths
+        return x
+
+    def walk_in_training(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The same; for a cell whose gradient is slow in torch."""
+        return self.walk(x, lengths)
 
 
 class Lstm(Recurrent):
@@ -78,3 +91,29 @@ class Gru(Recurrent):
 
     def __init__(self, options: RnnOptions, input_dim: int, subsampling: int):
         super().__init__(nn.GRU, options, input_dim, subsampling)
+
+    def walk_in_training(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """On a CPU torch has no fused GRU as it has an LSTM: directions walk together, with the gradient by hand."""
+        if x.device.type != "cpu":
+            return self.walk(x, lengths)
+        backs = self.backward_layers or [None] * len(self.forward_layers)
+        for ahead, back in zip(self.forward_layers, backs):
+            x = self.dropout(gru_layer(ahead, back, x, lengths))
+        return x
+
+
+def gru_layer(ahead: nn.GRU, back: nn.GRU | None, x: Tensor, lengths: Tensor) -> Tensor:
+    """One nn.GRU, or two of which the second reads from right to left: (B, T, D) -> (B, T, directions * H)."""
+    cells = [ahead] if back is None else [ahead, back]
+    inputs = [x, reverse_padded(x, lengths)][: len(cells)]
+    size = ahead.hidden_size
+    gates = []
+    for cell, values in zip(cells, inputs):
+        early, late = cell.bias_hh_l0.split([2 * size, size])  # that of n is scaled by r: it stays with the recurrence
+        bias = cell.bias_ih_l0 + torch.cat([early, torch.zeros_like(late)])
+        gates.append(nn.functional.linear(values, cell.weight_ih_l0, bias))
+    steps = torch.stack(gates, dim=1).permute(2, 1, 0, 3).float().contiguous()  # (T, directions, B, 3H)
+    weight = torch.stack([cell.weight_hh_l0.T for cell in cells])
+    bias = torch.stack([cell.bias_hh_l0[2 * size :] for cell in cells]).unsqueeze(1)
+    y = GruScan.apply(steps, weight, bias).permute(1, 2, 0, 3)  # (directions, B, T, H)
+    return torch.cat([y[0], reverse_padded(y[1], lengths)], dim=2) if back is not None else y[0]
