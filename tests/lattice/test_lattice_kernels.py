@@ -1,5 +1,7 @@
 """The loops as numba compiles them against the same loops run by Python."""
 
+import sys
+
 import numpy as np
 import pytest
 from lattice_oracles import random_compact
@@ -27,40 +29,45 @@ def everything(lat):
 def test_compiled_loops_give_the_same(monkeypatch):
     rng = np.random.default_rng(71)
     lattices = [random_compact(rng, num_states=9, num_arcs=30) for _ in range(20)]
-    for name in ("COMPILE_AFTER", "COMPILE_AFTER_WITH_NUMBA"):
-        monkeypatch.setattr(kernels, name, float("inf"))
+    monkeypatch.setattr(kernels, "is_worth_it", lambda kernel, work: False)
     by_python = [everything(lat) for lat in lattices]
-    for name in ("COMPILE_AFTER", "COMPILE_AFTER_WITH_NUMBA"):
-        monkeypatch.setattr(kernels, name, 0)
+    monkeypatch.setattr(kernels, "is_worth_it", lambda kernel, work: True)
+    monkeypatch.setattr(kernels, "COMPILE_AFTER", 0)
     compiled = [everything(lat) for lat in lattices]
     for a, b in zip(by_python, compiled):
         assert a.pop("numbers") == pytest.approx(b.pop("numbers"), abs=1e-9)
         assert a == b
 
 
+class Compiled:
+    """Stands for a native kernel; `kept` says whether it was compiled in an earlier run."""
+
+    def __init__(self, kept: bool):
+        self.kept = kept
+
+    def is_kept(self):
+        return self.kept
+
+    def __call__(self, x):
+        return "compiled"
+
+
 def test_work_is_counted_until_compiling_pays(monkeypatch):
-    seen = []
-
-    @kernels.kernel
-    def double(x):
-        seen.append(type(x))
-        return 2 * x
-
+    monkeypatch.setattr(kernels, "jit", lambda function: Compiled(kept=False))
     monkeypatch.setattr(kernels, "_work", 0)
     monkeypatch.setattr(kernels, "COMPILE_AFTER", 100)
-    monkeypatch.setattr(kernels, "numba_is_loaded", lambda: False)
-    monkeypatch.setattr(kernels, "compile_function", lambda function: lambda x: "compiled")
-    monkeypatch.setattr(kernels, "announce", lambda *functions: None)
+    monkeypatch.setattr(kernels.is_worth_it, "__defaults__", (50, 10, 100))
+    double = kernels.kernel(lambda x: 2 * x)
     assert [double(3, steps=40), double(3, steps=40), double(3, steps=40), double(3, steps=0)] == [6, 6] + ["compiled"] * 2
     assert double.python(4) == 8
 
 
-def test_with_numba_loaded_compiling_pays_sooner(monkeypatch):
-    double = kernels.kernel(lambda x: 2 * x)
-    monkeypatch.setattr(kernels, "_work", 0)
-    monkeypatch.setattr(kernels, "compile_function", lambda function: lambda x: "compiled")
-    monkeypatch.setattr(kernels, "announce", lambda *functions: None)
-    monkeypatch.setattr(kernels, "numba_is_loaded", lambda: False)
-    assert double(3, steps=kernels.COMPILE_AFTER_WITH_NUMBA) == 6
-    monkeypatch.setattr(kernels, "numba_is_loaded", lambda: True)
-    assert double(3, steps=1) == "compiled"
+def test_what_was_compiled_before_is_used_sooner(monkeypatch):
+    """Sooner still where machine code has been loaded already, as in the decoder."""
+    without = {name: module for name, module in sys.modules.items() if name != "llvmlite"}
+    for modules, enough in ((without, kernels.LOAD_AFTER), ({**without, "llvmlite": None}, kernels.LOAD_NEXT_AFTER)):
+        monkeypatch.setattr(kernels.sys, "modules", modules)
+        assert kernels.is_worth_it(Compiled(kept=True), enough)
+        assert not kernels.is_worth_it(Compiled(kept=True), enough - 1)
+        assert not kernels.is_worth_it(Compiled(kept=False), kernels.COMPILE_AFTER - 1)
+        assert kernels.is_worth_it(Compiled(kept=False), kernels.COMPILE_AFTER)

@@ -74,10 +74,11 @@ class Kernel:
             return lambda: form(*args)
         return form.bind(args)
 
-    def is_kept(self, *args) -> bool:
-        """Whether a call with such arguments would have nothing to compile."""
-        kinds = tuple(map(kind_of, args))
-        return kinds in self._forms or _find(self, kinds) is not None
+    def is_kept(self) -> bool:
+        """Whether a form is on disk or in memory: a call will hardly wait for the compiler."""
+        begin, end = f"{_stem(self)}{machine_key()}-", f"-{_source_key(self)}.bin"
+        names = (name for folder in _folders(self) if os.path.isdir(folder) for name in os.listdir(folder))
+        return bool(self._forms) or any(name.startswith(begin) and name.endswith(end) for name in names)
 
     def _form(self, args):
         kinds = tuple(map(kind_of, args))
@@ -89,6 +90,8 @@ class Kernel:
 
     def _load(self, kinds: tuple, args: tuple):
         """The form for such arguments: from disk, else compiled now, else numba's own."""
+        if "?" in kinds:
+            return self.dispatcher
         try:
             code = _find(self, kinds) or _compile(self, kinds, args)
             return Form(code, kinds)
@@ -301,12 +304,18 @@ def ingredients(function, seen: set):
                 yield repr(value).encode()
 
 
+def _stem(kernel: Kernel) -> str:
+    return f"{kernel.__module__}.{kernel.__qualname__}-".replace("<locals>", "_")
+
+
+def _source_key(kernel: Kernel) -> str:
+    return checksum(b"|".join([repr(kernel.options).encode(), *ingredients(kernel.py_func, set())]))
+
+
 def _names(kernel: Kernel, kinds: tuple) -> tuple[str, str]:
     """File name of a form: the part that stays when the kernel is edited, and the whole."""
-    stem = checksum(f"{machine_key()} {kinds}".encode())
-    source = checksum(b"|".join([repr(kernel.options).encode(), *ingredients(kernel.py_func, set())]))
-    stem = f"{kernel.__module__}.{kernel.__qualname__}-{stem}-".replace("<locals>", "_")
-    return stem, f"{stem}{source}.bin"
+    stem = f"{_stem(kernel)}{machine_key()}-{checksum(repr(kinds).encode())}-"
+    return stem, f"{stem}{_source_key(kernel)}.bin"
 
 
 def _find(kernel: Kernel, kinds: tuple):

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice, empty_compact_lattice, top_sort
-from sidamo.lattice.kernels import numba_is_loaded
+from sidamo.lattice.kernels import is_worth_it
 from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, forward_costs, prune, with_super_final
 
-COMPILE_FROM = 60_000  # arcs seen so far: by then the half second that loading the compiled kernel costs is due
-COMPILE_FROM_WITH_NUMBA = 3_000  # where numba is loaded already
+# Arcs seen so far from which the compiled search pays: it is loaded (as the first compiled loops of this process, or
+# not), or compiled. `reference` does some 120,000 arcs a second.
+LOAD_FROM, LOAD_NEXT_FROM, COMPILE_FROM = 10_000, 2_000, 60_000
 MAX_RETRIES = 10
 _arcs_seen = 0
 
@@ -60,10 +61,10 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
     if beam < INF:
         lat = prune(lat, beam, key)
     _arcs_seen += lat.num_arcs
-    if _arcs_seen >= (COMPILE_FROM_WITH_NUMBA if numba_is_loaded() else COMPILE_FROM):
-        from sidamo.lattice.determinize_kernel import run
-    else:
-        run = reference
+    from sidamo.lattice import determinize_kernel as compiled
+
+    worth_it = is_worth_it(compiled._search, _arcs_seen, LOAD_FROM, LOAD_NEXT_FROM, COMPILE_FROM)
+    run = compiled.run if worth_it else reference
     for _ in range(MAX_RETRIES):
         clat, reached = run(lat, beam, options)
         if reached >= options.retry_cutoff * beam or not np.isfinite(reached):

@@ -1,4 +1,4 @@
-"""The compiled form of `determinize.reference`: the same search on flat arrays (numba).
+"""The compiled form of `determinize.reference`: the same search on flat arrays.
 
 Strings live in one tree of labels: an element of a subset holds the node that its path from the start ends in, a
 subset a node down to which all its elements agree (`base`), and what an element owes is the way between the two. So
@@ -20,8 +20,8 @@ import threading
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice
+from sidamo.io.native import jit
 from sidamo.lattice.determinize import words_and_strings
-from sidamo.lattice.kernels import announce, compile_function
 from sidamo.lattice.ops import backward_costs, connect, final_cost, viterbi
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -32,8 +32,7 @@ DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = ran
 
 BYTES = 32  # a node or an element of a subset takes 24, the tables of subsets the rest
 
-_njit = compile_function
-_inline = functools.partial(compile_function, forceinline=True)  # passing arrays to a function costs more than its work
+_inline = functools.partial(jit, forceinline=True)  # passing arrays to a function costs more than its work
 
 
 @_inline
@@ -60,7 +59,7 @@ def _append(node, labels, begin, end, count, far, node_parent, node_label, node_
     return node, count
 
 
-@_njit
+@jit
 def _far_jumps(far):
     # far[depth]: whether nodes there jump as far as their parent's jump does (it depends on depth alone).
     jump = np.zeros(len(far), np.int64)
@@ -87,7 +86,7 @@ def _common_prefix(a, b, node_parent, node_depth, node_jump, node_hash):
     return a
 
 
-@_njit
+@jit
 def _fold(silent, silent_arcs, nextstate, graph_cost, acoustic_cost, string_offsets, strings, passed,
           fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels):  # fmt: skip
     # Lay out the chain that begins with each arc without a word: its costs one by one, and its labels.
@@ -218,7 +217,7 @@ def _stable_order(keys):
     return order
 
 
-@_njit
+@jit
 def _search(
     start, silent, fold_source, fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels,
     spoken, spoken_arcs, nextstate, words, string_offsets, strings,
@@ -433,7 +432,7 @@ def _search(
         begin, end = task_begin[task], task_end[task]
 
 
-@_njit
+@jit
 def _best_finals(num_states, state_begin, state_end, state_forward, cutoff, e_state, e_node, e_graph, e_acoustic,
                  final_graph, final_acoustic, final, out_graph, out_acoustic, out_node):  # fmt: skip
     for s in range(num_states):
@@ -449,7 +448,7 @@ def _best_finals(num_states, state_begin, state_end, state_forward, cutoff, e_st
                 out_graph[s], out_acoustic[s], out_node[s] = g, a, e_node[i]
 
 
-@_njit
+@jit
 def _spell(below, node, end, node_parent, node_label, node_depth, labels):
     # Write the labels deeper than `below`, down to `node`, so that they end before `end`; returns where they begin.
     while node_depth[node] > node_depth[below]:
@@ -459,7 +458,7 @@ def _spell(below, node, end, node_parent, node_label, node_depth, labels):
     return end
 
 
-@_njit
+@jit
 def _spell_all(ways, ends, node_parent, node_label, node_depth, labels):
     # ways (n, 2 or 4): pairs of nodes; the string of a row is that of its pairs, one after the other.
     for i in range(len(ways)):
@@ -474,8 +473,6 @@ def _power_of_two(n: int) -> int:
 
 def run(lat, beam: float, options):
     """(CompactLattice, beam reached) of a connected, topologically sorted lattice; as determinize.reference."""
-    if not _search.overloads:
-        announce(_search)
     backward = backward_costs(lat)
     best = float(backward[lat.start])
     arrays = _inputs(lat, backward)

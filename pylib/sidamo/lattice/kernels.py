@@ -1,63 +1,45 @@
-"""Loops over arcs, written once: run by Python on little work, compiled by numba once there is much of it.
+"""Loops over arcs, written once: run by Python on little work, as machine code once there is much of it.
 
-Importing numba and loading a compiled loop costs about half a second, more than a small archive is worth. Where numba
-is there already, as in the decoder, loading costs milliseconds.
+Loading compiled loops costs as long as Python takes for a small archive, and compiling them, once on a machine, some
+seconds. Where the decoder has loaded its own already, another one costs milliseconds.
 """
 
 import functools
 import sys
 
-COMPILE_AFTER = 3_000_000  # steps of Python loops: about half a second, what numba's import costs
-COMPILE_AFTER_WITH_NUMBA = 20_000  # steps that take as long as loading one loop
+from sidamo.io.native import jit
+
+LOAD_AFTER = 300_000  # steps of Python loops: 0.06 s, what loading the first compiled loop costs
+LOAD_NEXT_AFTER = 15_000  # 3 ms, what loading a further one costs
+COMPILE_AFTER = 3_000_000  # half a second: there will be more of it, now and in later runs
 _work = 0
 
 
-def numba_is_loaded() -> bool:
-    """Whether another part of this program has paid for numba's import."""
-    return "numba" in sys.modules
+def is_worth_it(kernel, work: int, load: int = LOAD_AFTER, load_next: int = LOAD_NEXT_AFTER, build: int = COMPILE_AFTER):
+    """Whether to run a kernel's machine code, after so much work done without it.
 
-
-def compile_function(function, **options):
-    """numba's form of a function: kept on disk where there is a place for it, without the interpreter's lock."""
-    import numba
-
-    try:
-        return numba.njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # no folder to keep it in can be written
-        return numba.njit(nogil=True, **options)(function)
-
-
-def announce(*compiled) -> None:
-    """Say so where numba has no compiled form of a function on disk yet: the user is about to wait."""
-    import os
-
-    from sidamo.io import log
-
-    for function in compiled:
-        index = getattr(getattr(function._cache, "_cache_file", None), "_index_path", "")
-        name = function.py_func.__name__.lstrip("_")
-        if not index:
-            log.info(f"compiling {name} anew: no folder to keep it in can be written (NUMBA_CACHE_DIR names one)")
-        elif not os.path.exists(index):
-            log.info(f"compiling {name} once; kept in {os.path.dirname(index)}")
+    load, load_next : work from which loading pays, the first kernel of this process and a further one
+    build : work from which compiling pays where that was never done
+    """
+    loaded = "llvmlite" in sys.modules
+    return work >= build or (work >= (load_next if loaded else load) and kernel.is_kept())
 
 
 def kernel(function):
-    """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and compiles once these are worth it."""
-    compiled = None
+    """Decorator: `f(*arrays, steps=n)` counts the steps of all kernels and loads or compiles once these are worth it."""
+    compiled = jit(function)
+    ask_at = 0  # how much work makes the question due again
+    use = False
 
     @functools.wraps(function)
     def call(*args, steps: int):
         global _work
-        nonlocal compiled
-        if compiled is not None:
-            return compiled(*args)
-        _work += steps
-        if _work < (COMPILE_AFTER_WITH_NUMBA if numba_is_loaded() else COMPILE_AFTER):
-            return function(*args)
-        compiled = compile_function(function)
-        announce(compiled)
-        return compiled(*args)
+        nonlocal ask_at, use
+        if not use:
+            _work += steps
+            if _work >= min(ask_at, COMPILE_AFTER):
+                use, ask_at = is_worth_it(compiled, _work), 2 * _work
+        return (compiled if use else function)(*args)
 
     call.python = function
     return call
