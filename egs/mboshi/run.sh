@@ -47,6 +47,13 @@ if stage 2 language "How is a word spelled (L), which words may follow each othe
   utils/train_lm.sh --order 3 data/train/text data/local/lm/3gram.arpa.gz
   utils/format_lm.sh data/lang data/local/lm/3gram.arpa.gz data/local/dict/lexicon.txt data/lang_3gram
   utils/mkgraph.sh data/lang_3gram exp/graph_3gram
+  # A closed vocabulary loses the other words. An open one spells them, letter by letter, as likely as the training text has
+  # words that occur once (a fifth: Good 1953).
+  utils/open_dict.sh --end-unit "|" data/local/dict data/local/dict_open
+  utils/prepare_lang.sh --ctc true data/local/dict_open "<unk>" data/local/lang_open data/lang_open
+  utils/format_lm.sh data/lang_open data/local/lm/3gram.arpa.gz data/local/dict_open/lexicon.txt data/lang_open_3gram
+  utils/open_grammar.sh --mass 0.2 data/lang_open_3gram data/local/dict_open/spelling.txt
+  utils/mkgraph.sh data/lang_open_3gram exp/graph_open
   # The spelling of all words, for the letter error rate of the dev set during training; never for decoding.
   local/prepare_dict.py data/{train,dev}/text data/local/dict_spelling
   utils/prepare_lang.sh --ctc true data/local/dict_spelling "<unk>" data/local/lang_spelling data/lang_spelling
@@ -68,20 +75,16 @@ if stage 4 decoding "Which words explain the sound best?"; then
   need 3 "$model/final.pt"
   steps/decode_greedy.sh --nj "$nj" --cmd "$decode_cmd" --word-boundary "|" data/dev "$model" "$model/greedy_dev"
   # CTC says blank too often in what it has not learned well: a part of the label prior is taken off.
-  steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 exp/graph_3gram data/dev "$model/decode_3gram_dev"
-  # Once more with the words that greedy decoding spelled, known or not: an open vocabulary.
-  open=$model/open_dev
-  local/open_vocabulary.py data/local/dict data/local/lm/3gram.arpa.gz "$model/greedy_dev/text" "$open"
-  utils/prepare_lang.sh --ctc true "$open/dict" "<unk>" "$open/tmp" "$open/lang"
-  utils/format_lm.sh "$open/lang" "$open/lm.arpa.gz" "$open/dict/lexicon.txt" "$open/lang_3gram"
-  utils/mkgraph.sh "$open/lang_3gram" "$open/graph"
-  steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 "$open/graph" data/dev "$model/decode_open_dev"
+  for graph in 3gram open; do
+    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 exp/graph_$graph data/dev "$model/decode_${graph}_dev"
+  done
 fi
 
 if stage 5 scoring "How many words, and how many letters, are wrong?"; then
   need 4 "$model/decode_3gram_dev/lat.1.gz"
-  local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_3gram "$model/decode_3gram_dev"
-  local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev "$model/open_dev/graph" "$model/decode_open_dev"
+  for graph in 3gram open; do
+    local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_$graph "$model/decode_${graph}_dev"
+  done
 fi
 
 if stage 6 report "What went wrong, and why?"; then
