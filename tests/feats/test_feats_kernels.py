@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sidamo.feats import fast, kernels, native
+from sidamo.feats import fast, kernels
 from sidamo.feats.fbank import Fbank, FbankOptions
 from sidamo.feats.mel import MelOptions
 from sidamo.feats.mfcc import Mfcc, MfccOptions
@@ -69,38 +69,21 @@ def test_plain_python_kernels(n, monkeypatch):
     rng = np.random.default_rng(n)
     frames = rng.standard_normal((3, 2 * n)).astype(np.float32)
     re, im = np.ascontiguousarray(frames[:, 0::2].T), np.ascontiguousarray(frames[:, 1::2].T)
-    kernels.fourier_lanes(re, im, fast.unit_roots(n, n))
+    kernels.fourier_lanes.py_func(re, im, fast.unit_roots(n, n))
     order = fast.digit_reversal(n)
     np.testing.assert_allclose((re + 1j * im)[order], np.fft.fft(frames[:, 0::2] + 1j * frames[:, 1::2], axis=1).T, atol=1e-4)
     first, last = np.arange(n), np.arange(n) + 1  # a "mel bank" that picks the bins one by one
     mel, power, out = np.empty((n, 3), np.float32), np.empty((n, 3), np.float32), np.empty((3, n), np.float32)
     roots = fast.unit_roots(n // 2 + 1, 2 * n)
-    kernels.lanes_to_mel(re, im, order, roots, True, first, last, np.ones(n, np.float32), mel, power, out)
+    kernels.lanes_to_mel.py_func(re, im, order, roots, True, first, last, np.ones(n, np.float32), mel, power, out)
     np.testing.assert_allclose(out, np.abs(np.fft.rfft(frames, axis=1)[:, :n]) ** 2, rtol=1e-3, atol=1e-4)
 
 
-def test_without_compiler_numpy_does_the_work(monkeypatch, tmp_path):
-    monkeypatch.setattr(native, "cache_folders", lambda: [str(tmp_path)])
-    monkeypatch.setattr(native, "build", lambda: (_ for _ in ()).throw(ImportError("no numba")))
+def test_without_compiler_numpy_does_the_work(monkeypatch):
+    monkeypatch.setattr(kernels.frame_means, "bind", lambda *_: (_ for _ in ()).throw(ImportError("no numba")))
     fbank = Fbank(FbankOptions(), FrameOptions(dither=0.0), MelOptions())
     assert fbank.accelerate() is False
     assert fbank.compute(np.zeros(800, np.int16)).shape == (3, 23)
-
-
-def test_code_is_compiled_once(monkeypatch, tmp_path):
-    """What was compiled is found again, and a damaged file is no crash but plain numpy."""
-    monkeypatch.setattr(native, "cache_folders", lambda: [str(tmp_path / "missing" / "folder")])
-    functions = native.load()
-    assert set(functions) == set(kernels.SIGNATURES)
-    (kept,) = (tmp_path / "missing" / "folder").iterdir()
-    monkeypatch.setattr(native, "build", lambda: (_ for _ in ()).throw(AssertionError("compiled again")))
-    assert native.is_right(native.load())
-    kept.write_bytes(b"nonsense")
-    assert native.load() is None
-    monkeypatch.undo()
-    monkeypatch.setattr(native, "cache_folders", lambda: [str(kept.parent)])
-    assert native.is_right(native.load())
-    assert kept.stat().st_size > 1000
 
 
 def test_unusual_lengths_are_left_to_numpy():

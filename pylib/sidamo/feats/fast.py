@@ -6,9 +6,10 @@ energies, without leaving the cache; the logarithm is numpy's, which is as fast 
 
 import numpy as np
 
+from sidamo.feats import kernels
 from sidamo.feats.kernels import LANES
-from sidamo.feats.native import bind
 from sidamo.feats.window import FrameOptions, frame_samples
+from sidamo.io.log import vlog
 
 
 def digit_reversal(n: int) -> np.ndarray:
@@ -40,10 +41,11 @@ def lane_mel(frames: FrameOptions, window: np.ndarray, use_power: bool = True):
     """A LaneMel, or None where the kernels cannot serve: another length of transform, no compiler."""
     if not can_serve(frames):
         return None
-    from sidamo.feats import native
-
-    functions = native.load()
-    return None if functions is None else LaneMel(frames, window, use_power, functions)
+    try:
+        return LaneMel(frames, window, use_power)
+    except ImportError as error:  # numpy does the work without them
+        vlog(1, f"no compiled kernels, plain numpy instead: {error}")
+        return None
 
 
 class LaneMel:
@@ -55,12 +57,10 @@ class LaneMel:
     window : ndarray, shape (window_size,), float32
     use_power : bool
         Energies of the power spectrum, else of magnitudes.
-    functions : dict
-        The compiled kernels, from native.load.
     """
 
-    def __init__(self, frames: FrameOptions, window: np.ndarray, use_power: bool, functions: dict):
-        self.frames, self.use_power, self.functions = frames, use_power, functions
+    def __init__(self, frames: FrameOptions, window: np.ndarray, use_power: bool):
+        self.frames, self.use_power = frames, use_power
         size, shift, half = frames.window_size, frames.window_shift, frames.padded_size // 2
         rows = LANES + (size - 1) // shift + 1
         self.signal = np.zeros(rows * shift, dtype=np.float32)
@@ -71,13 +71,14 @@ class LaneMel:
         self.banks = {}
         centered = np.empty((size, LANES), dtype=np.float32)
         preemphasis = np.float32(frames.preemphasis_coefficient)
-        self.subtract_means = bind(functions["frame_means"], self.signal, shift, size, mean)
+        self.subtract_means = kernels.frame_means.bind(self.signal, shift, size, mean)
         self.apply_window = {
-            want: bind(functions["window_lanes"], self.turned, mean, want, preemphasis, window, centered, self.even,
-                       self.odd, self.energy)
+            want: kernels.window_lanes.bind(
+                self.turned, mean, want, preemphasis, window, centered, self.even, self.odd, self.energy
+            )
             for want in (False, True)
         }  # fmt: skip
-        self.fourier = bind(functions["fourier_lanes"], self.even, self.odd, unit_roots(half, half))
+        self.fourier = kernels.fourier_lanes.bind(self.even, self.odd, unit_roots(half, half))
 
     def mel(self, wave, first: int, last: int, weights: np.ndarray, want_energy: bool):
         """Mel energies of frames first..last-1.
@@ -115,8 +116,10 @@ class LaneMel:
             last = np.array([np.flatnonzero(row)[-1] + 1 for row in rows], dtype=np.int64)
             values = np.concatenate([row[a:b] for row, a, b in zip(rows, first, last)]).astype(np.float32)
             sums, block = np.empty((len(rows), LANES), np.float32), np.empty((LANES, len(rows)), np.float32)
-            call = bind(self.functions["lanes_to_mel"], self.even, self.odd, self.order, self.real_twiddles,
-                        self.use_power, first, last, values, sums, self.power, block)  # fmt: skip
+            call = kernels.lanes_to_mel.bind(
+                self.even, self.odd, self.order, self.real_twiddles, self.use_power, first, last, values, sums,
+                self.power, block,
+            )  # fmt: skip
             # The weights themselves are kept, too: while they live, no other array can have their id.
             self.banks[id(weights)] = (call, block, weights)
         return self.banks[id(weights)][:2]

@@ -1,25 +1,19 @@
-"""Kernels of the mel spectrum, written for numba's compiler; native.py compiles them once and loads them fast.
+"""Kernels of the mel spectrum, compiled once and loaded fast (see sidamo.io.native).
 
 They work on LANES frames at once: an array of shape (n, LANES) holds value n of all frames side by side, so that every
 innermost loop runs over frames and becomes vector instructions, and each writes one array, which is what the compiler
 needs to see that nothing overlaps. fast.py calls them one after the other: inlined into one kernel they take twice as
-long, because that knowledge is lost. As plain Python they give the same numbers, some thousand times slower.
+long, because that knowledge is lost. As plain Python (`py_func`) they give the same numbers, some thousand times slower.
 """
 
 import numpy as np
 
+from sidamo.io.native import jit
+
 LANES = 64  # frames that are worked on together
 
-_F1, _F2, _I1 = "float32[::1]", "float32[:,::1]", "int64[::1]"
-SIGNATURES = {
-    "frame_means": f"void({_F1},int64,int64,{_F1})",
-    "window_lanes": f"void({_F2},{_F1},boolean,float32,{_F1},{_F2},{_F2},{_F2},{_F1})",
-    "fourier_lanes": f"void({_F2},{_F2},{_F2})",
-    "lanes_to_mel": f"void({_F2},{_F2},{_I1},{_F2},boolean,{_I1},{_I1},{_F1},{_F2},{_F2},{_F2})",
-}
-FASTMATH = {"frame_means"}  # whose sums may be made in any order
 
-
+@jit(fastmath=True)  # sums may be made in any order
 def frame_means(signal, shift, size, mean):
     """Mean of each frame, shape (LANES,), summed in double: exact for equal samples, so DC becomes exact silence."""
     for f in range(LANES):
@@ -30,6 +24,7 @@ def frame_means(signal, shift, size, mean):
         mean[f] = total / size
 
 
+@jit
 def window_lanes(turned, mean, want_energy, preemphasis, window, frames, even, odd, energy):
     """Frames without their means, pre-emphasized and windowed.
 
@@ -69,6 +64,7 @@ def window_lanes(turned, mean, want_energy, preemphasis, window, frames, even, o
             odd[k, f] = (frames[2 * k + 1, f] - preemphasis * frames[2 * k, f]) * weight
 
 
+@jit
 def fourier_lanes(re, im, twiddles):
     """Complex Fourier transforms of all lanes, in place, of length n, a power of two; the output order is
     `digit_reversal`.
@@ -111,6 +107,7 @@ def fourier_lanes(re, im, twiddles):
                 re[a + 1, f], im[a + 1, f] = xr - yr, xi - yi
 
 
+@jit
 def lanes_to_mel(re, im, order, twiddles, use_power, first, last, weights, mel, power, out):
     """Mel energies from the transform of (even samples) + i (odd samples).
 

@@ -1,10 +1,11 @@
-"""The compiled loop of the pitch tracker (numba)."""
+"""The compiled loop of the pitch tracker."""
 
-import numba
 import numpy as np
 
+from sidamo.io.native import jit
 
-@numba.njit("void(float32[:,::1],float32,float32[::1],int32[:,::1])", cache=True, nogil=True)
+
+@jit
 def pitch_forward(local, factor, forward, back):
     """Viterbi recursion of the pitch tracker.
 
