@@ -197,3 +197,15 @@ def test_memory_of_results_is_given_back():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_loading_pays_sooner_than_compiling(monkeypatch):
+    without = {name: module for name, module in sys.modules.items() if name != "llvmlite"}
+    for modules, enough in ((without, native.LOAD_SECONDS), ({**without, "llvmlite": None}, native.LOAD_NEXT_SECONDS)):
+        monkeypatch.setattr(native.sys, "modules", modules)
+        monkeypatch.setattr(fill, "is_kept", lambda: True)
+        assert fill.pays(enough)
+        assert not fill.pays(enough * 0.99)
+        monkeypatch.setattr(fill, "is_kept", lambda: False)
+        assert not fill.pays(native.COMPILE_SECONDS * 0.99)
+        assert fill.pays(native.COMPILE_SECONDS)

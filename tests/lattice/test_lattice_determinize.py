@@ -5,6 +5,7 @@ import pytest
 from lattice_oracles import all_paths, best_by_words, random_compact, random_lattice
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import INF, Lattice, to_text, top_sort
+from sidamo.io.native import Kernel
 from sidamo.io.tables import SequentialReader
 from sidamo.lattice import determinize as det
 from sidamo.lattice.determinize_kernel import run as compiled
@@ -127,9 +128,9 @@ def test_golden_raw_lattices(golden, monkeypatch):
         with SequentialReader(f"ark:{golden}/lat/{name}.ark", "lattice") as reader:
             for key, lat in reader:
                 with monkeypatch.context() as m:
-                    m.setattr(det, "is_worth_it", lambda *_: False)
+                    m.setattr(Kernel, "pays", lambda *_: False)
                     slow, _ = det.determinize(lat, 5.0, key=key)
-                    m.setattr(det, "is_worth_it", lambda *_: True)
+                    m.setattr(Kernel, "pays", lambda *_: True)
                     fast, _ = det.determinize(lat, 5.0, key=key)
                 assert to_text(slow) == to_text(fast)
 

@@ -41,6 +41,9 @@ C_TYPES = {
 }  # fmt: skip
 # numba's calling convention passes an array as owner, parent, items, bytes an item, data, shape, strides.
 ARRAY_FIELDS = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p]
+# What it costs to load the first kernel of a process, and another one; and to start the compiler (compiling takes
+# seconds, but once on a machine).
+LOAD_SECONDS, LOAD_NEXT_SECONDS, COMPILE_SECONDS = 0.06, 0.003, 0.5
 RETURNED, RETURNED_NONE = 0, -2  # statuses of numba's functions; others mean an exception
 _compiling = threading.RLock()
 
@@ -73,6 +76,11 @@ class Kernel:
         if not isinstance(form, Form):
             return lambda: form(*args)
         return form.bind(args)
+
+    def pays(self, seconds: float) -> bool:
+        """Whether to run compiled what Python would take, or has taken, so many seconds for."""
+        load = LOAD_NEXT_SECONDS if "llvmlite" in sys.modules else LOAD_SECONDS
+        return seconds >= COMPILE_SECONDS or (seconds >= load and self.is_kept())
 
     def is_kept(self) -> bool:
         """Whether a form is on disk or in memory: a call will hardly wait for the compiler."""

@@ -16,12 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sidamo.io.lattice import INF, CompactLattice, empty_compact_lattice, top_sort
-from sidamo.lattice.kernels import is_worth_it
 from sidamo.lattice.ops import arc_cost, backward_costs, connect, final_cost, forward_costs, prune, with_super_final
 
-# Arcs seen so far from which the compiled search pays: it is loaded (as the first compiled loops of this process, or
-# not), or compiled. `reference` does some 120,000 arcs a second.
-LOAD_FROM, LOAD_NEXT_FROM, COMPILE_FROM = 10_000, 2_000, 60_000
+SECONDS_AN_ARC = 8e-6  # of `reference`
 MAX_RETRIES = 10
 _arcs_seen = 0
 
@@ -63,8 +60,7 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
     _arcs_seen += lat.num_arcs
     from sidamo.lattice import determinize_kernel as compiled
 
-    worth_it = is_worth_it(compiled._search, _arcs_seen, LOAD_FROM, LOAD_NEXT_FROM, COMPILE_FROM)
-    run = compiled.run if worth_it else reference
+    run = compiled.run if compiled._search.pays(_arcs_seen * SECONDS_AN_ARC) else reference
     for _ in range(MAX_RETRIES):
         clat, reached = run(lat, beam, options)
         if reached >= options.retry_cutoff * beam or not np.isfinite(reached):

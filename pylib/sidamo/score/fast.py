@@ -2,7 +2,7 @@
 
 A sweep over LM weights and penalties gives the same hypothesis for most utterances at most settings, so `BatchScorer`
 remembers every line it has met for an utterance. What is left goes to `edit_counts` (plain Python) while it is little,
-and to a numba kernel with the same recurrence once importing numba is the smaller cost. Sums are numpy's.
+and to a compiled kernel with the same recurrence once loading it is the smaller cost. Sums are numpy's.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from itertools import chain
 
 import numpy as np
 
+from sidamo.score import kernels
 from sidamo.score.align import ONE_ERROR, ONE_SUBSTITUTION, SHIFT, Counts, align_pairs, edit_counts
 from sidamo.score.wer import Totals
 
-# Cells of the tables of one batch above which the compiled kernel is used. Plain Python fills about 6 million cells a
-# second; importing numba and loading the cached kernels costs about half a second.
-COMPILE_ABOVE = 3_000_000
+SECONDS_A_CELL = 1.7e-7  # in which plain Python fills a cell of a table
 CHUNK = 50_000  # lines split at once
 
 
@@ -66,10 +65,8 @@ def flatten_lines(lines: Sequence[str], ids: Ids) -> tuple[np.ndarray, np.ndarra
 def batch_align(refs: Sequence[Sequence], hyps: Sequence[Sequence]) -> list[list[tuple[int, int]]]:
     """`align_pairs` of many pairs."""
     cells = sum(len(ref) * len(hyp) for ref, hyp in zip(refs, hyps))
-    if cells <= COMPILE_ABOVE:
+    if not kernels.align.pays(cells * SECONDS_A_CELL):
         return [align_pairs(ref, hyp) for ref, hyp in zip(refs, hyps)]
-    from sidamo.score import kernels
-
     ids, out = Ids(), []
     for ref, hyp in zip(refs, hyps):
         if ref == hyp:
@@ -156,11 +153,10 @@ class BatchScorer:
         """Rows (ref words, ins, del, sub) for pairs of the reference with that number and a hypothesis."""
         which = np.array(numbers, np.int64)
         hyp_ids, hyp_offsets = flatten_lines(lines, self._ids)
-        if int((np.diff(self._ref_offsets)[which] * np.diff(hyp_offsets)).sum()) <= COMPILE_ABOVE:
+        cells = int((np.diff(self._ref_offsets)[which] * np.diff(hyp_offsets)).sum())
+        if not kernels.last_cells.pays(cells * SECONDS_A_CELL):
             hyps = [line.split(" ") if line else [] for line in lines]
             return np.array([edit_counts(self._refs[n], hyp) for n, hyp in zip(numbers, hyps)], np.int64)
-        from sidamo.score import kernels
-
         last = kernels.last_cells(
             self._ref_ids, self._ref_offsets, which, hyp_ids, hyp_offsets, SHIFT, ONE_ERROR, ONE_SUBSTITUTION
         )

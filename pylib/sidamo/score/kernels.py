@@ -1,10 +1,11 @@
 """Compiled kernels of `sidamo.score.fast`; `sidamo.score.align` explains the recurrences."""
 
-import numba
 import numpy as np
 
+from sidamo.io.native import jit
 
-@numba.njit(cache=True, nogil=True)
+
+@jit
 def last_cells(ref, ref_offsets, which, hyp, hyp_offsets, shift, one_error, one_substitution):
     """Last cell of `edit_counts`'s table for each of N pairs.
 
@@ -44,7 +45,7 @@ def last_cells(ref, ref_offsets, which, hyp, hyp_offsets, shift, one_error, one_
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def align(ref, hyp):
     """`align_pairs` of one pair of int32 arrays: (number of pairs, 2) int32, -1 where there is no word."""
     num_ref, num_hyp = len(ref), len(hyp)
