@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from sidamo.decode import kernel, utterance
 from sidamo.decode import search as search_module
 from sidamo.decode import topology_search as topology_module
 from sidamo.decode.graph import make_graph
 from sidamo.decode.options import DecoderOptions, LatticeOptions
 from sidamo.decode.parallel import in_order
-from sidamo.decode.search import BadMatrix, Search, frames_of_blank
+from sidamo.decode.search import Search
 from sidamo.decode.topology_search import TopologySearch, make_topology_graph
+from sidamo.decode.utterance import BadMatrix, frames_of_blank
 from sidamo.io.errors import CheckFailed, DataError, OptionError
 from sidamo.io.fst import make_csr
 
@@ -137,10 +139,10 @@ def test_small_rooms_change_nothing(kind, kinds, monkeypatch):
     plain = kinds[kind](LatticeOptions(beam=10.0, lattice_beam=5.0))
     plain.advance(matrix)
     best, lattice = plain.best_path(), plain.raw_lattice()
-    for name in ("FIRST_TOKENS", "FIRST_LINKS"):
-        monkeypatch.setattr(search_module, name, 256)
-        monkeypatch.setattr(topology_module, name, 256)
+    monkeypatch.setattr(utterance, "FIRST_LINKS", 256)
     for module in (search_module, topology_module):
+        monkeypatch.setattr(module, "FIRST_TOKENS", 256)
+        monkeypatch.setattr(module, "FIRST_TRIES", 64)
         monkeypatch.setattr(module, "PRUNE_AT", 100)
     monkeypatch.setattr(topology_module, "FIRST_POINTERS", 64)
     monkeypatch.setattr(topology_module, "FIRST_NODES", 512)
@@ -163,17 +165,14 @@ def test_compaction_keeps_the_path(monkeypatch):
     plain = Search(graph, DecoderOptions(beam=8.0))
     plain.advance(matrix)
     tight = Search(graph, DecoderOptions(beam=8.0))
-    monkeypatch.setattr(tight, "_reserve_tokens", lambda room: None if room > 1 << 15 else None)
-    for name in ("_key", "_cost", "_prev", "_arc"):
-        setattr(tight, name, getattr(tight, name)[: 1 << 15].copy())
-    kernel = tight._kernel
+    tight._tokens = tight._tokens[: 1 << 15].copy()
 
     def compact_only(code):
         assert code == kernel.TOKENS_FULL
         begin, end = int(tight._position[kernel.BEGIN]), int(tight._position[kernel.END])
-        kept = kernel.compact(*tight._token_arrays(), begin, end, np.empty(end, np.int32))
+        kept = kernel.compact(tight._tokens, end, np.arange(begin, end, dtype=np.int32), np.empty(end, np.int32))
         tight._position[kernel.BEGIN], tight._position[kernel.END] = kept - (end - begin), kept
-        tight._forget_slots(len(tight._key))
+        tight._forget_slots()
 
     monkeypatch.setattr(tight, "_make_room", compact_only)
     tight.reset()
@@ -202,7 +201,7 @@ def test_kth_smallest_is_what_sorting_finds():
     for _ in range(200):
         cost = rng.exponential(3.0, rng.integers(5, 400)).astype(np.float32)
         k = int(rng.integers(0, len(cost)))
-        found = kth_smallest(cost, 0, len(cost), k, cost.min(), cost.max(), bins)
+        found = kth_smallest(cost, len(cost), k, cost.min(), cost.max(), bins)
         assert found == pytest.approx(np.sort(cost)[k], abs=1e-4)
 
 

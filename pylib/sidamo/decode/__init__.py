@@ -3,6 +3,7 @@
 reference         token passing, to be read
 graph, search     any TLG: arrays for the kernel, and one utterance's search
 topology_search   LG with the CTC topology carried inside the decoder
-kernel, topology_kernel, topology_lattice   the compiled loops (see sidamo.io.native; prefetch: memory in time)
+utterance         what the two searches share
+kernel, topology_kernel, topology_lattice   the compiled loops (see sidamo.io.native; memory: how they touch it)
 options, hotwords, streaming, long_audio, parallel, transitions   what their names say
 """

@@ -7,10 +7,14 @@
 Facts: Kaldi src/decoder/faster-decoder.cc and lattice-faster-decoder.cc (cutoffs, order of events).
 
 How it is laid out, and why:
-- A token is an index. Tokens are appended to flat arrays and a frame's tokens are a range [begin, end): no lists, no
-  hash. `slot[state] - offset` is the newest token of a state; an index below this frame's first token is stale, so
-  `slot` is never cleared (32 bits wrap after hours: see Search.reset).
+- A token is a record of 16 bytes. Tokens are appended to one array and a frame's tokens are a range [begin, end): no
+  lists, no hash. `slot[key] - offset` is the newest token of a state; an index below this frame's first token is stale,
+  so `slot` is never cleared (32 bits wrap after hours: see Search.reset).
+- Memory decides the speed, for a graph is far larger than the caches. So a frame goes in steps, each of which asks for
+  the memory of the next: the arcs that stay below the cutoff are noted (scan) and the slots and states at their ends
+  asked for; then tokens are made (emit) and their arcs asked for; then epsilon arcs are followed (close).
 - Costs are float32 relative to the best of the frame before; exact totals are summed along the path afterwards.
+- A token's best way in is in its record. A link is made only of what a lattice needs besides: ways that are dearer.
 - Arrays are never replaced inside a loop (that would count references at each turn, ten times slower): a kernel that
   runs out of room returns a code, its caller makes room, and the frame is done again from its first token.
 """
@@ -19,27 +23,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from sidamo.decode.prefetch import prefetch
+from sidamo.decode.memory import prefetch, put, put_real, real, word
 from sidamo.io.native import jit
 
 DONE, TOKENS_FULL, QUEUE_FULL, LINKS_FULL, NO_TOKENS, TRIES_FULL = range(6)
 # Fields of `position`, the place in time where a search stands.
-BEGIN, END, OFFSET, FRAME, UTT_FRAME, NUM_LINKS, MAX_TOKENS = range(7)
+FRAME, UTT_FRAME, BEGIN, END, OFFSET, NUM_LINKS = range(6)
+POSITIONS = 12  # with those of topology_kernel
+# Records: their width in words, then their fields.
+STATE, EPSILONS, EMITS, STOP, LOW = 4, 0, 1, 2, 3  # where its arcs are, the lowest weight of those with a token
+ARC, ILABEL, OLABEL, WEIGHT, NEXT = 4, 0, 1, 2, 3
+TOKEN, PREV, TAKEN, KEY, COST = 4, 0, 1, 2, 3  # token before, arc from it, state and hot-word context, cost
+TRY, TO = 4, 2  # token left, arc, key entered, cost
+LINK, SOURCE, TARGET, LINK_ARC, LINK_COST = 4, 0, 1, 2, 3
 NUM_BINS = 1024
-AHEAD = 4  # tokens between asking for a state's arcs and using them
+AHEAD = 4  # records between asking for memory and using it
 INF = np.float32(np.inf)
 
 
 @jit
-def pack(offsets, ilabel, olabel, weight_bits, nextstate, first_disambig):
-    """CSR arrays -> (first, arcs) of DecodingGraph."""
-    num_states = len(offsets) - 1
-    first = np.empty((num_states + 1, 2), np.int32)
-    arcs = np.empty((len(ilabel), 4), np.int32)
+def pack(offsets, ilabel, olabel, weight_bits, nextstate, first_disambig, states, arcs):
+    """CSR arrays -> the records `states`, `arcs` of DecodingGraph (arrays made by numpy, which asks for large pages)."""
     weights = arcs.view(np.float32)
     position = 0
-    for s in range(num_states):
-        first[s, 0] = position
+    for s in range(len(offsets) - 1):
+        states[s, EPSILONS] = position
         for kind in range(3):  # epsilon, blank, other labels
             begin = position
             for a in range(offsets[s], offsets[s + 1]):
@@ -47,17 +55,16 @@ def pack(offsets, ilabel, olabel, weight_bits, nextstate, first_disambig):
                 if label >= first_disambig:
                     label = 0
                 if min(label, 2) == kind:
-                    arcs[position, 0] = label
-                    arcs[position, 1] = olabel[a]
-                    arcs[position, 2] = weight_bits[a]
-                    arcs[position, 3] = nextstate[a]
+                    arcs[position, ILABEL] = label
+                    arcs[position, OLABEL] = olabel[a]
+                    arcs[position, WEIGHT] = weight_bits[a]
+                    arcs[position, NEXT] = nextstate[a]
                     position += 1
             sort_by_weight(arcs, weights, begin, position)
             if kind == 0:
-                first[s, 1] = position
-    first[num_states, 0] = position
-    first[num_states, 1] = position
-    return first, arcs
+                states[s, EMITS] = position
+        states[s, STOP] = position
+        put_real(states, STATE * s + LOW, weights[begin, WEIGHT] if begin < position else INF)
 
 
 @jit
@@ -79,8 +86,24 @@ def sort_by_weight(arcs, weights, begin, end):
         gap //= 3
 
 
+# --------------------------------------------------------------------------------------------------------------- cutoffs
+
+
 @jit
-def kth_smallest(cost, begin, end, k, low, high, bins):
+def gather(records, width, field, begin, end, costs, count):
+    """Append the costs of records [begin, end) to costs[:count]. Returns (number of costs, lowest, its record)."""
+    best, best_record = INF, begin
+    for i in range(begin, end):
+        c = real(records, width * i + field)
+        put_real(costs, count, c)
+        count += 1
+        if c < best:
+            best, best_record = c, i
+    return count, best, best_record
+
+
+@jit
+def kth_smallest(costs, count, k, low, high, bins):
     """The k-th smallest (from 0) of the costs in [low, high], to one part in a million of the range.
 
     Two rounds of a histogram, the second over the bin in which the k-th fell.
@@ -91,9 +114,9 @@ def kth_smallest(cost, begin, end, k, low, high, bins):
             break
         scale = np.float32(NUM_BINS / width)
         bins[:] = 0
-        for i in range(begin, end):
-            if low <= cost[i] <= high:
-                bins[min(np.int64((cost[i] - low) * scale), NUM_BINS - 1)] += 1
+        for i in range(count):
+            if low <= costs[i] <= high:
+                bins[min(np.int64((costs[i] - low) * scale), NUM_BINS - 1)] += 1
         chosen = 0
         while chosen < NUM_BINS - 1 and k >= bins[chosen]:
             k -= bins[chosen]
@@ -105,33 +128,32 @@ def kth_smallest(cost, begin, end, k, low, high, bins):
 
 
 @jit
-def find_cutoff(cost, begin, end, beam, max_active, min_active, beam_delta, bins):
-    """Kaldi's GetCutoff: (best cost, its token, cutoff, adaptive beam).
+def find_cutoff(costs, count, best, beam, max_active, min_active, beam_delta, bins):
+    """Kaldi's GetCutoff: (cutoff, adaptive beam).
 
     Where max-active is tighter than the beam, or min-active looser, the cutoff is the cost of that many-th token, and
     the beam for the next frame follows it.
     """
-    best, best_token, worst = INF, begin, -INF
-    for i in range(begin, end):
-        if cost[i] < best:
-            best, best_token = cost[i], i
-        if cost[i] > worst:
-            worst = cost[i]
-    within = 0
     limit = best + beam
-    for i in range(begin, end):
-        within += cost[i] < limit
+    within = 0
+    for i in range(count):
+        within += costs[i] < limit
+    if max_active >= within > min_active:
+        return limit, beam
+    worst = -INF
+    for i in range(count):
+        worst = max(worst, costs[i])
     if within > max_active:
-        cutoff = kth_smallest(cost, begin, end, max_active, best, min(limit, worst), bins)
+        cutoff = kth_smallest(costs, count, max_active, best, min(limit, worst), bins)
         if cutoff < limit:
-            return best, best_token, cutoff, cutoff - best + beam_delta
-    elif within <= min_active and min_active > 0:
-        if end - begin <= min_active:
-            return best, best_token, INF, INF
-        cutoff = kth_smallest(cost, begin, end, min_active, best, worst, bins)
+            return cutoff, cutoff - best + beam_delta
+    elif min_active > 0:
+        if count <= min_active:
+            return INF, INF
+        cutoff = kth_smallest(costs, count, min_active, best, worst, bins)
         if cutoff > limit:
-            return best, best_token, cutoff, cutoff - best + beam_delta
-    return best, best_token, limit, beam
+            return cutoff, cutoff - best + beam_delta
+    return limit, beam
 
 
 @jit
@@ -149,433 +171,463 @@ def acoustic_row(loglike, acoustic_scale, best, row):
 
 
 @jit
-def next_cutoff_of(first, arcs, weights, row, blank_only, hot_slack, state, token_cost, adaptive_beam):
+def next_cutoff_of(states, arcs, row, blank_only, hot_slack, state, token_cost, adaptive_beam):
     """A bound on the next frame from the best token's arcs (Kaldi's "reasonably tight bound on the next cutoff")."""
     bound = INF
-    for a in range(first[state, 1], first[state + 1, 0]):
-        label = arcs[a, 0]
+    for a in range(word(states, STATE * state + EMITS), word(states, STATE * state + STOP)):
+        label = word(arcs, ARC * a + ILABEL)
         if blank_only and label != 1:
             break
-        bound = min(bound, token_cost + weights[a, 2] + row[label])
+        bound = min(bound, token_cost + real(arcs, ARC * a + WEIGHT) + row[label])
     return bound + adaptive_beam + hot_slack
+
+
+# ------------------------------------------------------------------------------------------------------------- one frame
 
 
 @jit
 def scan(
-    first, arcs, weights, row, low, blank_only, hot_class, hot_next, hot_cost, hot_low,
-    key, cost, slot, begin, end, cutoff, adaptive_beam, bound, try_from, try_arc, try_key, try_cost,
+    states, arcs, row, low, blank_only, hot_class, hot_next, hot_cost, hot_low,
+    tokens, slot, begin, end, cutoff, adaptive_beam, bound, tries,
 ):  # fmt: skip
     """One frame: the emitting arcs of the tokens [begin, end) that stay below the bound.
 
-    Returns (code, how many, cutoff of the new frame). The arcs are only noted, and the slots of their destinations
-    asked for; by the time that all are found, the bound has fallen and the slots have come.
+    Returns (code, how many, cutoff of the new frame). The arcs are only noted; by the time that all are found, the
+    bound has fallen, and the slots and states where they lead have come.
     """
     contexts = len(hot_next)
-    count, room = 0, len(try_cost)
+    count, room = 0, len(tries)
     for i in range(begin, end):
-        if contexts == 1 and i + 2 * AHEAD < end:  # states far ahead, arcs half as far
-            prefetch(first, 2 * key[i + 2 * AHEAD])
-            prefetch(arcs, 4 * first[key[i + AHEAD], 1])
-        c = cost[i]
+        if contexts == 1 and i + AHEAD < end:
+            prefetch(arcs, ARC * word(states, STATE * word(tokens, TOKEN * (i + AHEAD) + KEY) + EMITS))
+        c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s = key[i]
-        context = 0
+        s, context = word(tokens, TOKEN * i + KEY), 0
         if contexts > 1:
-            context = s % contexts
-            s //= contexts
-        for a in range(first[s, 1], first[s + 1, 0]):
-            label = arcs[a, 0]
-            c_new = c + weights[a, 2]
+            s, context = s // contexts, s % contexts
+        for a in range(word(states, STATE * s + EMITS), word(states, STATE * s + STOP)):
+            label = word(arcs, ARC * a + ILABEL)
+            c_new = c + real(arcs, ARC * a + WEIGHT)
             if label != 1 and (blank_only or c_new + low + hot_low >= bound):
                 break  # arcs come by rising weight: none of the others can stay below the bound
-            c_new += row[label]
-            destination = arcs[a, 3]
+            c_new += real(row, label)
+            destination = word(arcs, ARC * a + NEXT)
             if contexts > 1:
-                to = context
-                if arcs[a, 1] > 0:
-                    word = hot_class[arcs[a, 1]]
-                    c_new += hot_cost[context, word]
-                    to = hot_next[context, word]
+                to, olabel = context, word(arcs, ARC * a + OLABEL)
+                if olabel > 0:
+                    c_new += hot_cost[context, hot_class[olabel]]
+                    to = hot_next[context, hot_class[olabel]]
                 destination = destination * contexts + to
             if c_new >= bound:
                 continue
             if count == room:
                 return TRIES_FULL, count, bound
             prefetch(slot, destination)
-            try_from[count], try_arc[count], try_key[count], try_cost[count] = i, a, destination, c_new
+            if contexts == 1:
+                prefetch(states, STATE * destination)
+            put(tries, TRY * count + PREV, i)
+            put(tries, TRY * count + TAKEN, a)
+            put(tries, TRY * count + TO, destination)
+            put_real(tries, TRY * count + COST, c_new)
             count += 1
             if c_new + adaptive_beam < bound:
                 bound = c_new + adaptive_beam
     return DONE, count, bound
 
 
+@jit(forceinline=True)
+def set_token(tokens, j, prev, taken, cost):
+    """The best way to token j."""
+    put(tokens, TOKEN * j + PREV, prev)
+    put(tokens, TOKEN * j + TAKEN, taken)
+    put_real(tokens, TOKEN * j + COST, cost)
+
+
+@jit(forceinline=True)
+def set_link(links, k, source, target, arc, cost):
+    put(links, LINK * k + SOURCE, source)
+    put(links, LINK * k + TARGET, target)
+    put(links, LINK * k + LINK_ARC, arc)
+    put_real(links, LINK * k + LINK_COST, cost)
+
+
+@jit(forceinline=True)
+def keep_way(links, k, tokens, j, c_new, lattice_beam):
+    """Make a link of the best way to token j, before a better one of cost c_new takes its place. Returns links' end."""
+    c, prev = real(tokens, TOKEN * j + COST), word(tokens, TOKEN * j + PREV)
+    if c > c_new + lattice_beam:
+        return k
+    set_link(links, k, prev, j, word(tokens, TOKEN * j + TAKEN), c - real(tokens, TOKEN * prev + COST))
+    return k + 1
+
+
 @jit
-def emit(
-    try_from, try_arc, try_key, try_cost, tries, bound, key, cost, prev, arc, slot, offset, end,
-    link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
-):  # fmt: skip
+def emit(states, arcs, contexts, tries, count, bound, tokens, slot, offset, end, leaving, links, num_links, lattice_beam):
     """Make the tokens of a frame from the arcs found, and links where lattice_beam >= 0.
 
-    Returns (code, end of the new tokens, number of links).
+    Returns (code, end of the new tokens, how many of them have epsilon arcs, number of links); those are in `leaving`.
     """
-    fresh = end  # the next token to make
-    room, room_links = len(key), len(link_from)
-    for k in range(tries):
-        c_new = try_cost[k]
+    fresh, listed = end, 0  # the next token to make
+    room, room_links = len(tokens), len(links)
+    for k in range(count):
+        c_new = real(tries, TRY * k + COST)
         if c_new >= bound:
             continue
-        i, a, destination = try_from[k], try_arc[k], try_key[k]
-        j = slot[destination] - offset
+        i, a, key = word(tries, TRY * k + PREV), word(tries, TRY * k + TAKEN), word(tries, TRY * k + TO)
+        j = word(slot, key) - offset
         if j < end:
             if fresh == room:
-                return TOKENS_FULL, end, num_links
-            j = fresh
+                return TOKENS_FULL, end, 0, num_links
+            if listed == len(leaving):
+                return QUEUE_FULL, end, 0, num_links
+            put(slot, key, fresh + offset)
+            put(tokens, TOKEN * fresh + KEY, key)
+            set_token(tokens, fresh, i, a, c_new)
+            s = key if contexts == 1 else key // contexts
+            epsilons = word(states, STATE * s + EPSILONS)
+            prefetch(arcs, ARC * epsilons)
+            put(leaving, listed, fresh)
+            listed += epsilons < word(states, STATE * s + EMITS)
             fresh += 1
-            slot[destination] = j + offset
-            key[j] = destination
-            cost[j] = c_new
-            prev[j] = i
-            arc[j] = a
-        elif c_new < cost[j]:
-            cost[j] = c_new
-            prev[j] = i
-            arc[j] = a
-        elif c_new > cost[j] + lattice_beam:  # also: lattice_beam < 0, best path only
             continue
-        if lattice_beam >= 0:
-            if num_links == room_links:
-                return LINKS_FULL, end, num_links
-            link_from[num_links] = i
-            link_to[num_links] = j
-            link_arc[num_links] = a
-            link_cost[num_links] = c_new - cost[i]
+        if lattice_beam >= 0 and num_links == room_links:
+            return LINKS_FULL, end, 0, num_links
+        c = real(tokens, TOKEN * j + COST)
+        if c_new < c:
+            if lattice_beam >= 0:
+                num_links = keep_way(links, num_links, tokens, j, c_new, lattice_beam)
+            set_token(tokens, j, i, a, c_new)
+        elif c_new <= c + lattice_beam:  # never, where lattice_beam < 0
+            set_link(links, num_links, i, j, a, c_new - real(tokens, TOKEN * i + COST))
             num_links += 1
-    return DONE, fresh, num_links
+    return DONE, fresh, listed, num_links
+
+
+@jit(forceinline=True)
+def follow(arcs, a, c, context, hot_class, hot_next, hot_cost):
+    """(cost after arc a, key where it leads)."""
+    c_new, key = c + real(arcs, ARC * a + WEIGHT), word(arcs, ARC * a + NEXT)
+    contexts = len(hot_next)
+    if contexts > 1:
+        to, olabel = context, word(arcs, ARC * a + OLABEL)
+        if olabel > 0:
+            c_new += hot_cost[context, hot_class[olabel]]
+            to = hot_next[context, hot_class[olabel]]
+        key = key * contexts + to
+    return c_new, key
 
 
 @jit
 def close(
-    first, arcs, weights, hot_class, hot_next, hot_cost,
-    key, cost, prev, arc, slot, offset, begin, end, cutoff, queue, leaving,
+    states, arcs, hot_class, hot_next, hot_cost, tokens, slot, offset, begin, end, cutoff, queue, leaving, listed,
+    links, num_links, lattice_beam,
 ):  # fmt: skip
     """Follow epsilon arcs from the tokens [begin, end) of one frame until no cost falls.
 
-    Returns (code, end of the tokens, how many of them have epsilon arcs); those are listed in `leaving`.
+    leaving[:listed] are those that have such arcs, by rising index; new ones are added to it. `queue` takes those to be
+    done again. Returns (code, end of the tokens, end of `leaving`, number of links).
     """
     contexts = len(hot_next)
-    top = 0
-    room = len(key)
-    if len(queue) < end - begin:
-        return QUEUE_FULL, end, 0
-    for i in range(begin, end):
-        if contexts == 1 and i + 4 * AHEAD < end:
-            prefetch(first, 2 * key[i + 4 * AHEAD])
-        s = key[i]
-        if contexts > 1:
-            s //= contexts
-        if first[s, 0] < first[s, 1]:
-            queue[top] = leaving[top] = i
-            top += 1
-    fresh, listed = end, top
-    while top > 0:
-        top -= 1
-        i = queue[top]
-        c = cost[i]
+    fresh, head, waiting = end, 0, 0
+    while head < listed or waiting > 0:
+        if waiting > 0:
+            waiting -= 1
+            i = word(queue, waiting)
+        else:
+            i = word(leaving, head)
+            head += 1
+            if contexts == 1 and head + AHEAD <= listed:
+                ahead = word(tokens, TOKEN * word(leaving, head + AHEAD - 1) + KEY)
+                to = word(arcs, ARC * word(states, STATE * ahead + EPSILONS) + NEXT)
+                prefetch(slot, to)
+                prefetch(states, STATE * to)
+        c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s = key[i]
-        context = 0
+        s, context = word(tokens, TOKEN * i + KEY), 0
         if contexts > 1:
-            context = s % contexts
-            s //= contexts
-        for a in range(first[s, 0], first[s, 1]):
-            c_new = c + weights[a, 2]
-            next_state = arcs[a, 3]
-            destination = next_state
-            if contexts > 1:
-                to = context
-                if arcs[a, 1] > 0:
-                    word = hot_class[arcs[a, 1]]
-                    c_new += hot_cost[context, word]
-                    to = hot_next[context, word]
-                destination = destination * contexts + to
+            s, context = s // contexts, s % contexts
+        for a in range(word(states, STATE * s + EPSILONS), word(states, STATE * s + EMITS)):
+            c_new, key = follow(arcs, a, c, context, hot_class, hot_next, hot_cost)
             if c_new > cutoff or c_new == INF:
                 continue
-            j = slot[destination] - offset
-            leaves = first[next_state, 0] < first[next_state, 1]
+            j = word(slot, key) - offset
             if j < begin:
-                if fresh == room:
-                    return TOKENS_FULL, end, 0
+                if fresh == len(tokens):
+                    return TOKENS_FULL, end, 0, num_links
+                if listed == len(leaving):
+                    return QUEUE_FULL, end, 0, num_links
                 j = fresh
                 fresh += 1
-                slot[destination] = j + offset
-                key[j] = destination
-                if leaves:
-                    if listed == len(leaving):
-                        return QUEUE_FULL, end, 0
-                    leaving[listed] = j
-                    listed += 1
-            elif c_new >= cost[j]:
+                put(slot, key, j + offset)
+                put(tokens, TOKEN * j + KEY, key)
+                s_next = key if contexts == 1 else key // contexts
+                epsilons = word(states, STATE * s_next + EPSILONS)
+                prefetch(arcs, ARC * epsilons)
+                put(leaving, listed, j)
+                listed += epsilons < word(states, STATE * s_next + EMITS)
+            elif c_new >= real(tokens, TOKEN * j + COST):
                 continue
-            cost[j] = c_new
-            prev[j] = i
-            arc[j] = a
-            if leaves:
-                if top == len(queue):
-                    return QUEUE_FULL, end, 0
-                queue[top] = j
-                top += 1
-    return DONE, fresh, listed
+            else:
+                if 0 <= word(tokens, TOKEN * j + PREV) < begin and lattice_beam >= 0:  # else link_epsilons finds it
+                    if num_links == len(links):
+                        return LINKS_FULL, end, 0, num_links
+                    num_links = keep_way(links, num_links, tokens, j, c_new, lattice_beam)
+                if head > 0 and j <= word(leaving, head - 1):  # its epsilon arcs were followed already
+                    if waiting == len(queue):
+                        return QUEUE_FULL, end, 0, num_links
+                    put(queue, waiting, j)
+                    waiting += 1
+            set_token(tokens, j, i, a, c_new)
+    return DONE, fresh, listed, num_links
 
 
 @jit
 def link_epsilons(
-    first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, begin, cutoff, leaving, listed,
-    link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+    states, arcs, hot_class, hot_next, hot_cost, tokens, slot, offset, begin, cutoff, leaving, listed,
+    links, num_links, lattice_beam,
 ):  # fmt: skip
     """Links of the epsilon arcs within a frame, made once the closure stands. Returns their end, -1 for no room."""
     contexts = len(hot_next)
     for k in range(listed):
-        i = leaving[k]
-        c = cost[i]
+        i = word(leaving, k)
+        c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s = key[i]
-        context = 0
+        s, context = word(tokens, TOKEN * i + KEY), 0
         if contexts > 1:
-            context = s % contexts
-            s //= contexts
-        for a in range(first[s, 0], first[s, 1]):
-            c_new = c + weights[a, 2]
-            destination = arcs[a, 3]
-            if contexts > 1:
-                to = context
-                if arcs[a, 1] > 0:
-                    word = hot_class[arcs[a, 1]]
-                    c_new += hot_cost[context, word]
-                    to = hot_next[context, word]
-                destination = destination * contexts + to
-            j = slot[destination] - offset
-            if c_new > cutoff or j < begin or c_new > cost[j] + lattice_beam or j == i:
+            s, context = s // contexts, s % contexts
+        for a in range(word(states, STATE * s + EPSILONS), word(states, STATE * s + EMITS)):
+            c_new, key = follow(arcs, a, c, context, hot_class, hot_next, hot_cost)
+            j = word(slot, key) - offset
+            if c_new > cutoff or j < begin or j == i or c_new > real(tokens, TOKEN * j + COST) + lattice_beam:
                 continue
-            if num_links == len(link_from):
+            if word(tokens, TOKEN * j + PREV) == i and word(tokens, TOKEN * j + TAKEN) == a:
+                continue  # the best way
+            if num_links == len(links):
                 return -1
-            link_from[num_links] = i
-            link_to[num_links] = j
-            link_arc[num_links] = a
-            link_cost[num_links] = c_new - c
+            set_link(links, num_links, i, j, a, c_new - c)
             num_links += 1
     return num_links
 
 
 @jit
-def drop_dear_links(cost, link_from, link_to, link_arc, link_cost, begin, end, lattice_beam):
-    """Keep the links [begin, end) that are within the lattice beam of their destination's best; returns the end."""
-    kept = begin
-    for k in range(begin, end):
-        i, j = link_from[k], link_to[k]
-        if cost[i] + link_cost[k] <= cost[j] + lattice_beam:
-            link_from[kept], link_to[kept], link_arc[kept], link_cost[kept] = i, j, link_arc[k], link_cost[k]
-            kept += 1
-    return kept
-
-
-@jit
 def advance(
-    first, arcs, weights, hot_class, hot_next, hot_cost, hot_low, hot_high,
-    loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, max_links,
-    key, cost, prev, arc, slot, queue, leaving, bins, row, try_from, try_arc, try_key, try_cost,
-    link_from, link_to, link_arc, link_cost, token_end, emit_end, link_end, position, until,
+    states, arcs, hot_class, hot_next, hot_cost, hot_low, hot_high,
+    loglikes, blank_only, acoustic_scale, beam, max_active, min_active, beam_delta, lattice_beam, prune_at,
+    tokens, slot, queue, leaving, costs, bins, row, tries, links, token_end, emit_end, link_end, position, until,
 ):  # fmt: skip
-    """Advance the search to frame `until` of loglikes (T, V) float32; stop early beyond max_links links.
+    """Advance the search to frame `until` of loglikes (T, V) float32; stop early where tokens and links reach prune_at.
 
     position[FRAME] counts frames of this matrix; token_end, emit_end, link_end are indexed by frames since the start of
     the utterance + 1 (entry 0 is the start). On a code other than DONE the state is that before the frame.
     """
-    links = lattice_beam >= 0
-    while position[FRAME] < until and position[NUM_LINKS] <= max_links:
+    makes_lattice = lattice_beam >= 0
+    while position[FRAME] < until and (not makes_lattice or position[END] + position[NUM_LINKS] <= prune_at):
         t = position[FRAME]
-        begin, end, offset, link_begin = position[BEGIN], position[END], position[OFFSET], position[NUM_LINKS]
-        best, best_token, cutoff, adaptive_beam = find_cutoff(
-            cost, begin, end, beam, max_active, min_active, beam_delta, bins
-        )
+        begin, end, offset, num_links = position[BEGIN], position[END], position[OFFSET], position[NUM_LINKS]
+        if end - begin > len(costs):
+            return TRIES_FULL
+        count, best, best_token = gather(tokens, TOKEN, COST, begin, end, costs, 0)
+        cutoff, adaptive_beam = find_cutoff(costs, count, best, beam, max_active, min_active, beam_delta, bins)
         low = acoustic_row(loglikes[t], acoustic_scale, best, row)
-        bound = next_cutoff_of(
-            first, arcs, weights, row, blank_only[t], hot_high, key[best_token] // len(hot_next), best, adaptive_beam
-        )
-        code, tries, bound = scan(
-            first, arcs, weights, row, low, blank_only[t], hot_class, hot_next, hot_cost, hot_low,
-            key, cost, slot, begin, end, cutoff, adaptive_beam, bound, try_from, try_arc, try_key, try_cost,
+        best_state = word(tokens, TOKEN * best_token + KEY) // len(hot_next)
+        bound = next_cutoff_of(states, arcs, row, blank_only[t], hot_high, best_state, best, adaptive_beam)
+        code, count, bound = scan(
+            states, arcs, row, low, blank_only[t], hot_class, hot_next, hot_cost, hot_low,
+            tokens, slot, begin, end, cutoff, adaptive_beam, bound, tries,
         )  # fmt: skip
         if code != DONE:
             return code
-        code, fresh, num_links = emit(
-            try_from, try_arc, try_key, try_cost, tries, bound, key, cost, prev, arc, slot, offset, end,
-            link_from, link_to, link_arc, link_cost, link_begin, lattice_beam,
+        code, fresh, listed, num_links = emit(
+            states, arcs, len(hot_next), tries, count, bound, tokens, slot, offset, end, leaving,
+            links, num_links, lattice_beam,
         )  # fmt: skip
         if code != DONE:
             return code
         if fresh == end:
             return NO_TOKENS
-        if links:
-            num_links = drop_dear_links(
-                cost, link_from, link_to, link_arc, link_cost, link_begin, num_links, lattice_beam
-            )
-        code, fresh, listed = close(
-            first, arcs, weights, hot_class, hot_next, hot_cost,
-            key, cost, prev, arc, slot, offset, end, fresh, bound, queue, leaving,
+        code, fresh, listed, num_links = close(
+            states, arcs, hot_class, hot_next, hot_cost, tokens, slot, offset, end, fresh, bound, queue, leaving, listed,
+            links, num_links, lattice_beam,
         )  # fmt: skip
         if code != DONE:
             return code
-        if links:
+        if makes_lattice:
             frame = position[UTT_FRAME] + 1
             emit_end[frame] = num_links
             num_links = link_epsilons(
-                first, arcs, weights, hot_class, hot_next, hot_cost, key, cost, slot, offset, end, bound, leaving, listed,
-                link_from, link_to, link_arc, link_cost, num_links, lattice_beam,
+                states, arcs, hot_class, hot_next, hot_cost, tokens, slot, offset, end, bound, leaving, listed,
+                links, num_links, lattice_beam,
             )  # fmt: skip
             if num_links < 0:
                 return LINKS_FULL
             token_end[frame], link_end[frame], position[NUM_LINKS] = fresh, num_links, num_links
         position[BEGIN], position[END], position[FRAME] = end, fresh, t + 1
         position[UTT_FRAME] += 1
-        position[MAX_TOKENS] = max(position[MAX_TOKENS], fresh - end)
     return DONE
 
 
+# -------------------------------------------------------------------------------------------------------------- lattices
+
+
+@jit(forceinline=True)
+def slack(tokens, links, k):
+    """How much dearer than the best way to its target a link is."""
+    source, target = word(links, LINK * k + SOURCE), word(links, LINK * k + TARGET)
+    through = real(tokens, TOKEN * source + COST) + real(links, LINK * k + LINK_COST)
+    return max(through - real(tokens, TOKEN * target + COST), np.float32(0))
+
+
 @jit
-def find_extra(cost, extra, lattice_beam, link_from, link_to, link_cost, token_end, emit_end, link_end, num_frames):
+def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end, num_frames):
     """Backward pass: extra[token] = how much dearer than the best is the best path through the token.
 
-    extra of the last frame's tokens is given. It is inf where a token has no path within the lattice beam; a link's is
-    extra[to] + cost[from] + link_cost - cost[to].
+    extra of the last frame's tokens is given. It is inf where a token has no path within the lattice beam; a token's
+    best way in adds nothing, a link adds its slack.
     """
-    last_begin = token_end[num_frames - 1] if num_frames > 0 else 0
-    for i in range(last_begin):
-        extra[i] = INF
+    extra[: token_end[num_frames - 1] if num_frames > 0 else 0] = INF
     for t in range(num_frames, -1, -1):
+        begin, end = token_end[t - 1] if t > 0 else 0, token_end[t]
         changed = True
-        while changed:  # epsilon links of a frame are in no order; one or two rounds settle them
+        while changed:  # epsilons of a frame are in no order; one or two rounds settle them
             changed = False
-            for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                i, j = link_from[k], link_to[k]
-                through = extra[j] + max(cost[i] + link_cost[k] - cost[j], np.float32(0))
-                if through <= lattice_beam and through < extra[i]:
-                    extra[i] = through
+            for j in range(end - 1, begin - 1, -1):
+                prev = word(tokens, TOKEN * j + PREV)
+                if prev >= begin and real(extra, j) < real(extra, prev):
+                    put_real(extra, prev, real(extra, j))
                     changed = True
+            for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
+                changed |= pass_extra(tokens, extra, lattice_beam, links, k)
+        for j in range(begin, end):
+            prev = word(tokens, TOKEN * j + PREV)
+            if 0 <= prev < begin and real(extra, j) < real(extra, prev):
+                put_real(extra, prev, real(extra, j))
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            i, j = link_from[k], link_to[k]
-            through = extra[j] + max(cost[i] + link_cost[k] - cost[j], np.float32(0))
-            if through <= lattice_beam and through < extra[i]:
-                extra[i] = through
+            pass_extra(tokens, extra, lattice_beam, links, k)
+
+
+@jit(forceinline=True)
+def pass_extra(tokens, extra, lattice_beam, links, k):
+    """What link k says about the extra of its source; True where that fell."""
+    through = real(extra, word(links, LINK * k + TARGET)) + slack(tokens, links, k)
+    source = word(links, LINK * k + SOURCE)
+    if through <= lattice_beam and through < real(extra, source):
+        put_real(extra, source, through)
+        return True
+    return False
 
 
 @jit
-def prune(
-    key, cost, prev, arc, extra, renumbered, lattice_beam,
-    link_from, link_to, link_arc, link_cost, token_end, emit_end, link_end, num_frames,
-):  # fmt: skip
+def prune(tokens, extra, renumbered, lattice_beam, links, token_end, emit_end, link_end, num_frames):
     """Drop, in place, tokens whose extra is inf and links beyond the lattice beam. Returns (tokens, links) left."""
     kept = 0
-    for t in range(num_frames + 1):
-        for i in range(token_end[t - 1] if t > 0 else 0, token_end[t]):
-            renumbered[i] = -1
-            if extra[i] < INF:
-                renumbered[i] = kept
-                kept += 1
+    for i in range(token_end[num_frames]):
+        renumbered[i] = -1
+        if extra[i] < INF:
+            renumbered[i] = kept
+            kept += 1
     kept_links, k = 0, 0
     for t in range(num_frames + 1):
         for part in range(2):
-            end = emit_end[t] if part == 0 else link_end[t]
-            while k < end:
-                i, j = link_from[k], link_to[k]
-                if renumbered[i] >= 0 and renumbered[j] >= 0:
-                    if extra[j] + max(cost[i] + link_cost[k] - cost[j], np.float32(0)) <= lattice_beam:
-                        link_from[kept_links], link_to[kept_links] = renumbered[i], renumbered[j]
-                        link_arc[kept_links], link_cost[kept_links] = link_arc[k], link_cost[k]
-                        kept_links += 1
+            ends = emit_end if part == 0 else link_end
+            while k < ends[t]:
+                target = word(links, LINK * k + TARGET)
+                through = extra[target] + slack(tokens, links, k)
+                if through <= lattice_beam:
+                    set_link(
+                        links, kept_links, renumbered[word(links, LINK * k + SOURCE)], renumbered[target],
+                        word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST),
+                    )  # fmt: skip
+                    kept_links += 1
                 k += 1
-            if part == 0:
-                emit_end[t] = kept_links
-            else:
-                link_end[t] = kept_links
-    kept, i = 0, 0
+            ends[t] = kept_links
+    i, end = 0, 0
     for t in range(num_frames + 1):
         while i < token_end[t]:
-            if renumbered[i] >= 0:
-                key[kept], cost[kept], arc[kept] = key[i], cost[i], arc[i]
-                prev[kept] = renumbered[prev[i]] if prev[i] >= 0 else -1
-                extra[kept] = extra[i]
-                kept += 1
+            j = renumbered[i]
+            if j >= 0:
+                move_record(tokens, i, j, renumbered)
+                extra[j] = extra[i]
+                end = j + 1
             i += 1
-        token_end[t] = kept
+        token_end[t] = end
     return kept, kept_links
 
 
+# ----------------------------------------------------------------------------------------------------- paths of records
+
+
+@jit(forceinline=True)
+def move_record(records, i, j, renumbered):
+    """Move record i (a token, or a back-pointer: PREV first) to place j, its PREV renumbered."""
+    prev = records[i, PREV]
+    records[j, PREV] = renumbered[prev] if prev >= 0 else -1
+    for field in range(1, 4):
+        records[j, field] = records[i, field]
+
+
 @jit
-def trace_back(prev, arc, token, out):
-    """Write the arcs that lead to a token into the tail of `out`; returns where they begin (-1: no room)."""
+def trace_back(records, last, out):
+    """Write the records that lead to `last`, which included, into the tail of `out`; returns where they begin (-1: no room)."""
     n = len(out)
-    while prev[token] >= 0:
+    while last >= 0:
         if n == 0:
             return -1
         n -= 1
-        out[n] = arc[token]
-        token = prev[token]
+        out[n] = last
+        last = records[last, PREV]
     return n
 
 
 @jit
-def common_ancestor(prev, tokens, seen):
-    """The last token from which all of the given ones descend, -1 if there is none.
+def common_ancestor(records, ends, seen):
+    """The last record from which all of the given ones descend, -1 if there is none.
 
-    seen : int32, as long as prev, zeros; left with marks. Walks all paths back to where they meet.
+    seen : int32, as long as records, zeros; left with marks. Walks all paths back to where they meet.
     """
-    if len(tokens) == 0:
+    if len(ends) == 0:
         return -1
-    for k in range(len(tokens)):
-        j = tokens[k]
+    for k in range(len(ends)):
+        j = np.int64(ends[k])
         if seen[j] == 0:
             while j >= 0 and seen[j] == 0:
                 seen[j] = 1
-                j = prev[j]
+                j = np.int64(records[j, PREV])
             if j >= 0:
                 seen[j] = 2  # two paths meet here
         else:
             seen[j] = 2  # it lies on a path that was walked already
     # On any one of the paths: the meeting place that is nearest to the start.
-    ancestor, j = np.int64(-1), np.int64(tokens[0])
-    if len(tokens) == 1:
+    ancestor, j = np.int64(-1), np.int64(ends[0])
+    if len(ends) == 1:
         return j
     while j >= 0:
         if seen[j] == 2:
             ancestor = j
-        j = prev[j]
+        j = np.int64(records[j, PREV])
     return ancestor
 
 
 @jit
-def compact(key, cost, prev, arc, begin, end, renumbered):
-    """Drop the tokens from which no token of the frame [begin, end) descends; returns how many are left.
+def compact(records, count, ends, renumbered):
+    """Drop the records among the first `count` from which none of `ends` descends; returns how many are left.
 
     The kept ones move to the front in the same order; renumbered[old] is the new index or -1.
     """
-    for i in range(end):
-        renumbered[i] = -1
-    for i in range(begin, end):
-        j = i
+    renumbered[:count] = -1
+    for k in range(len(ends)):
+        j = np.int64(ends[k])
         while j >= 0 and renumbered[j] < 0:
             renumbered[j] = 0
-            j = prev[j]
+            j = np.int64(records[j, PREV])
     kept = 0
-    for i in range(end):
+    for i in range(count):
         if renumbered[i] == 0:
             renumbered[i] = kept
             kept += 1
-    for i in range(end):
-        k = renumbered[i]
-        if k >= 0:
-            key[k], cost[k], arc[k] = key[i], cost[i], arc[i]
-            prev[k] = renumbered[prev[i]] if prev[i] >= 0 else -1
+    for i in range(count):
+        if renumbered[i] >= 0:
+            move_record(records, i, renumbered[i], renumbered)
     return kept

@@ -4,57 +4,75 @@ from __future__ import annotations
 
 import numpy as np
 
-from sidamo.decode.kernel import INF
+from sidamo.decode.kernel import INF, LINK, LINK_ARC, LINK_COST, SOURCE, TARGET, set_link
+from sidamo.decode.memory import put, put_real, real, word
+from sidamo.decode.topology_kernel import BEFORE, NODE, NODE_COST, NODE_HUB, NODE_STAY
 from sidamo.io.native import jit
 
 ZERO = np.float32(0)
 
 
+@jit(forceinline=True)
+def through_link(nodes, extra, links, k):
+    """Extra of the paths over link k; below that of its target where the source's best way may not take its arc."""
+    source, target = word(links, LINK * k + SOURCE), word(links, LINK * k + TARGET)
+    cost = real(nodes, NODE * source + NODE_COST) + real(links, LINK * k + LINK_COST)
+    return real(extra, target) + (cost - real(nodes, NODE * target + NODE_COST))
+
+
+@jit(forceinline=True)
+def through_hub(nodes, extra, i, hub):
+    """Extra of the paths from unit node i to its hub."""
+    return real(extra, hub) + max(real(nodes, NODE * i + NODE_COST) - real(nodes, NODE * hub + NODE_COST), ZERO)
+
+
+@jit(forceinline=True)
+def through_stay(nodes, extra, i):
+    """Extra of the paths to node i from the same token the frame before."""
+    return real(extra, i) + max(real(nodes, NODE * i + NODE_STAY) - real(nodes, NODE * i + NODE_COST), ZERO)
+
+
+@jit(forceinline=True)
+def lower(extra, i, value, lattice_beam):
+    """Lower extra[i] to a value within the lattice beam; True where it fell."""
+    if value <= lattice_beam and value < real(extra, i):
+        put_real(extra, i, value)
+        return True
+    return False
+
+
 @jit
-def find_extra(node_cost, node_before, node_stay, node_hub, extra, lattice_beam, link_from, link_to, link_cost,
-               node_end, unit_end, emit_end, link_end, num_frames):  # fmt: skip
+def find_extra(nodes, extra, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames):
     """Backward pass: extra[node] = at least how much dearer than the best is the best path through the node.
 
     extra of the last frame's nodes is given; inf marks what is beyond the lattice beam.
     """
-    for i in range(node_end[num_frames - 1] if num_frames > 0 else 0):
-        extra[i] = INF
+    extra[: node_end[num_frames - 1] if num_frames > 0 else 0] = INF
     for t in range(num_frames, -1, -1):
         changed = True
         while changed:  # epsilon links of a frame are in no order; one or two rounds settle them
             changed = False
             for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                i, j = link_from[k], link_to[k]
-                through = extra[j] + max(node_cost[i] + link_cost[k] - node_cost[j], ZERO)
-                if through <= lattice_beam and through < extra[i]:
-                    extra[i] = through
-                    changed = True
+                value = max(through_link(nodes, extra, links, k), real(extra, word(links, LINK * k + TARGET)))
+                changed |= lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam)
         begin = node_end[t - 1] if t > 0 else 0
         for i in range(begin, unit_end[t]):
-            h = node_hub[i]
-            if h >= 0:
-                through = extra[h] + max(node_cost[i] - node_cost[h], ZERO)
-                if through <= lattice_beam and through < extra[i]:
-                    extra[i] = through
+            hub = word(nodes, NODE * i + NODE_HUB)
+            if hub >= 0:
+                lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam)
         for i in range(begin, node_end[t]):
-            before = node_before[i]
-            if before >= 0 and extra[i] < INF:
-                through = extra[i] + max(node_stay[i] - node_cost[i], ZERO)
-                if through <= lattice_beam and through < extra[before]:
-                    extra[before] = through
+            before = word(nodes, NODE * i + BEFORE)
+            if before >= 0 and real(extra, i) < INF:
+                lower(extra, before, through_stay(nodes, extra, i), lattice_beam)
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            i, j = link_from[k], link_to[k]
-            through = extra[j] + (node_cost[i] + link_cost[k] - node_cost[j])  # below 0 where the best may not go on
-            if through <= lattice_beam and through < extra[i]:
-                extra[i] = through
+            lower(extra, word(links, LINK * k + SOURCE), through_link(nodes, extra, links, k), lattice_beam)
 
 
 @jit
-def prune(node_key, node_cost, node_before, node_stay, node_hub, extra, renumbered, lattice_beam,
-          link_from, link_to, link_arc, link_cost, node_end, unit_end, emit_end, link_end, num_frames):  # fmt: skip
+def prune(nodes, extra, renumbered, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames):
     """Drop, in place, nodes whose extra is inf and links beyond the lattice beam. Returns (nodes, links) left."""
-    kept = 0
-    for i in range(node_end[num_frames]):
+    kept, count = 0, node_end[num_frames]
+    for i in range(count):
         renumbered[i] = -1
         if extra[i] < INF:
             renumbered[i] = kept
@@ -62,47 +80,39 @@ def prune(node_key, node_cost, node_before, node_stay, node_hub, extra, renumber
     kept_links, k = 0, 0
     for t in range(num_frames + 1):
         for part in range(2):
-            end = emit_end[t] if part == 0 else link_end[t]
-            while k < end:
-                i, j = link_from[k], link_to[k]
-                if renumbered[i] >= 0 and renumbered[j] >= 0:
-                    if extra[j] + (node_cost[i] + link_cost[k] - node_cost[j]) <= lattice_beam:
-                        link_from[kept_links], link_to[kept_links] = renumbered[i], renumbered[j]
-                        link_arc[kept_links], link_cost[kept_links] = link_arc[k], link_cost[k]
-                        kept_links += 1
+            ends = emit_end if part == 0 else link_end
+            while k < ends[t]:
+                source, target = renumbered[word(links, LINK * k + SOURCE)], renumbered[word(links, LINK * k + TARGET)]
+                if source >= 0 and target >= 0 and through_link(nodes, extra, links, k) <= lattice_beam:
+                    arc, cost = word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST)
+                    set_link(links, kept_links, source, target, arc, cost)
+                    kept_links += 1
                 k += 1
-            if part == 0:
-                emit_end[t] = kept_links
-            else:
-                link_end[t] = kept_links
-    for i in range(node_end[num_frames]):  # implicit links, while extra still has the old numbers
-        if renumbered[i] < 0:
-            continue
-        h, before = node_hub[i], node_before[i]
-        if h >= 0 and extra[h] + max(node_cost[i] - node_cost[h], ZERO) > lattice_beam:
-            node_hub[i] = -1
-        if before >= 0 and extra[i] + max(node_stay[i] - node_cost[i], ZERO) > lattice_beam:
-            node_before[i] = -1
+            ends[t] = kept_links
+    for i in range(count):  # implicit links, while extra still has the old numbers
+        hub, before = nodes[i, NODE_HUB], nodes[i, BEFORE]
+        if hub >= 0 and not through_hub(nodes, extra, i, hub) <= lattice_beam:
+            nodes[i, NODE_HUB] = -1
+        if before >= 0 and not through_stay(nodes, extra, i) <= lattice_beam:
+            nodes[i, BEFORE] = -1
     # Costs and extra are moved last of all: the tests above look at other nodes.
-    for i in range(node_end[num_frames]):
-        new = renumbered[i]
-        if new >= 0:
-            node_key[new], node_cost[new], node_stay[new], extra[new] = (
-                node_key[i], node_cost[i], node_stay[i], extra[i],
-            )  # fmt: skip
-            node_hub[new] = renumbered[node_hub[i]] if node_hub[i] >= 0 else -1
-            node_before[new] = renumbered[node_before[i]] if node_before[i] >= 0 else -1
-    kept, i = 0, 0
+    for i in range(count):
+        j = renumbered[i]
+        if j >= 0:
+            for field in range(NODE):
+                put(nodes, NODE * j + field, word(nodes, NODE * i + field))
+            extra[j] = extra[i]
+            for field in (NODE_HUB, BEFORE):
+                if nodes[j, field] >= 0:
+                    nodes[j, field] = renumbered[nodes[j, field]]
+    kept_before, i = 0, 0
     for t in range(num_frames + 1):
         for part in range(2):
-            end = unit_end[t] if part == 0 else node_end[t]
-            while i < end:
-                kept += renumbered[i] >= 0
+            ends = unit_end if part == 0 else node_end
+            while i < ends[t]:
+                kept_before += renumbered[i] >= 0
                 i += 1
-            if part == 0:
-                unit_end[t] = kept
-            else:
-                node_end[t] = kept
+            ends[t] = kept_before
     return kept, kept_links
 
 

@@ -1,4 +1,4 @@
-"""One utterance's search over LG with the CTC topology inside: the Python side of topology_kernel."""
+"""One utterance's search over LG with the CTC topology inside: the Python side of k."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sidamo.decode import topology_kernel
+from sidamo.decode import kernel, topology_lattice
+from sidamo.decode import topology_kernel as k
 from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, graph_of, make_graph, parts_of, recipe
-from sidamo.decode.options import DecoderOptions, LatticeOptions
-from sidamo.decode.search import PRUNE_AT, BestPath, _grow, check_loglikes, frames_of_blank
+from sidamo.decode.options import DecoderOptions
+from sidamo.decode.utterance import UtteranceSearch, grown, ranks
 from sidamo.io.errors import DataError
 from sidamo.io.kept_arrays import kept_arrays
-from sidamo.io.lattice import Lattice
+from sidamo.io.lattice import Lattice, empty_lattice
 
 STRICT = ("correct", "compact")  # equal tokens need a blank between them
 LASTING = ("correct", "compact", "modified")  # a token may last several frames
-FIRST_TOKENS, FIRST_POINTERS, FIRST_NODES, FIRST_LINKS = 1 << 14, 1 << 18, 1 << 19, 1 << 19
+FIRST_TOKENS, FIRST_TRIES, FIRST_POINTERS, FIRST_NODES = 1 << 14, 1 << 15, 1 << 18, 1 << 19
+PRUNE_AT = 1 << 18  # nodes and links from which a lattice is pruned on the way
 
 
 @dataclass(eq=False)
@@ -27,7 +29,7 @@ class TopologyGraph:
     graph : DecodingGraph whose emitting arcs lead (column 3) to a unit token (d, q) instead of to d
     n_label : int32 (units,), token label q of each unit token
     topology : correct | compact (its language is the same), modified, minimal
-    new_unit_table : function to a table of unit tokens that a search may write to (topology_kernel.make_unit_table)
+    new_unit_table : function to a table of unit tokens that a search may write to (k.make_unit_table)
     """
 
     graph: DecodingGraph
@@ -61,7 +63,7 @@ def load_topology_graph(path, topology: str, tokens_path: str) -> TopologyGraph:
     check_topology(topology)
     first_disambig = SymbolTable.read(tokens_path).get("#0", 2**31 - 1)
     parts = kept_arrays(
-        path, "decode-topology", recipe(first_disambig, __file__, topology_kernel.__file__),
+        path, "decode-topology", recipe(first_disambig, __file__, k.__file__),
         lambda: topology_parts(read_fst(path), first_disambig),
     )  # fmt: skip
     return TopologyGraph(graph_of(parts), parts["n_label"], topology, lambda: parts.fresh("unit_table"))
@@ -80,240 +82,155 @@ def topology_parts(fst, first_disambig: int) -> dict:
     graph = make_graph(fst, first_disambig)
     if (graph.arcs[:, ILABEL] == BLANK).any():
         raise DataError("LG has arcs labelled with the blank (1): it is a TLG", mend="leave --ctc-topo out")
-    n_dest, n_label = topology_kernel.number_units(graph.arcs, graph.num_states, graph.num_labels)
-    table = topology_kernel.make_unit_table(graph.first, graph.weights, n_dest, n_label)
+    n_dest, n_label = k.number_units(graph.arcs, graph.num_states, graph.num_labels)
+    table = np.empty((len(n_dest), k.TABLE), np.int32)
+    k.make_unit_table(graph.states, n_dest, n_label, table)
     return {**parts_of(graph), "n_label": n_label, "unit_table": table}
 
 
-class TopologySearch:
+class TopologySearch(UtteranceSearch):
     """As Search (same methods), over a TopologyGraph.
 
-    Memory: 4 bytes a state of LG, 32 a unit token, 12 a back-pointer (only where an arc is taken); for lattices 20 a
+    Memory: 4 bytes a state of LG, 32 a unit token, 16 a back-pointer (only where an arc is taken); for lattices 20 a
     node and 16 a link, pruned when they outgrow their room.
     """
 
     def __init__(self, graph: TopologyGraph, options: DecoderOptions, acoustic_scale: float = 1.0, hot_words=None):
         if hot_words is not None and hot_words.num_contexts > 1:
             raise DataError("hot words need TLG.fst", mend="steps/decode.sh --graph-type TLG")
-        self._kernel = topology_kernel
-        self.graph, self.options = graph, options
-        self.acoustic_scale = np.float32(acoustic_scale)
-        self.makes_lattice = isinstance(options, LatticeOptions)
-        self._lattice_beam = np.float32(options.lattice_beam if self.makes_lattice else -1.0)
+        super().__init__(graph, graph.graph, options, acoustic_scale, num_ends=4)  # nodes, units, emitting links, links
         self._hub_slot = np.full(graph.graph.num_states, -1, np.int32)
         self._unit_table = graph.new_unit_table()
         self._base = 0
+        self._hubs = self._units = np.empty((2, 0, k.RECORD), np.int32)
         self._reserve_tokens(FIRST_TOKENS)
-        self._pointers = [np.empty(FIRST_POINTERS, np.int32) for _ in range(3)]
-        self._reserve_nodes(FIRST_NODES if self.makes_lattice else 1)
-        self._reserve_links(FIRST_LINKS if self.makes_lattice else 1)
+        self._pointers = np.empty((FIRST_POINTERS, k.POINTER_WORDS), np.int32)
+        self._nodes = np.empty((FIRST_NODES if self.makes_lattice else 1, k.NODE), np.int32)
+        self._tries = np.empty((FIRST_TRIES, k.TRY), np.int32)
         self._queue = np.empty(1 << 14, np.int32)
-        self._bins = np.zeros(topology_kernel.NUM_BINS, np.int64)
-        self._frame_ends = np.zeros((4, 1 << 10), np.int64)  # nodes, unit nodes, emitting links, all links
-        self._position = np.zeros(12, np.int64)
         self.reset()
 
     # ------------------------------------------------------------------------------------------------------- advancing
 
     def reset(self) -> None:
         """Begin a new utterance: a hub on the start state, and the epsilon closure."""
-        k, g = self._kernel, self.graph.graph
-        self._chunks: list[np.ndarray] = []
-        self._blank_only: list[np.ndarray] = []
-        self.num_frames, self.alive = 0, True
+        self._forget_slots()
+        self._forget_utterance()
         self._prune_at = PRUNE_AT
         cutoff = np.float32(self.options.beam if self.makes_lattice else np.inf)
         while True:
-            self._forget_slots()
-            position = self._position
-            position[:] = 0
-            base = position[k.HUB_BASE] = position[k.UNIT_BASE] = self._base
-            hubs = [a[0] for a in self._hub_arrays()[:6]] + [self._hub_from, self._hub_fresh]
-            start_last = np.int32(k.BLANK if self.graph.topology in STRICT else 0)
-            _, count, _ = k.enter_hub(
-                g.first, g.weights, np.int32(g.start), np.float32(0), np.int32(-1), start_last, self._hub_slot,
-                base, 0, *hubs,
-            )  # fmt: skip
-            code, count, pointers = k.close_hubs(
-                g.first, g.arcs, g.weights, 0, self._hub_slot, base, *hubs, count, cutoff, self._queue,
-                *self._pointers, 0,
-            )  # fmt: skip
+            self._position[[k.HUB_BASE, k.UNIT_BASE]] = self._base
+            code, count, pointers = self._start(cutoff)
             links = 0
             if code == k.DONE and self.makes_lattice:
-                code, links = k.keep_nodes(
-                    g.arcs, g.weights, 0, self._unit[0], self._unit_cost[0], self._unit_from, self._unit_stay, 0,
-                    self._hub_state[0], self._hub_cost[0], self._hub_arcs[0], self._hub_from, self._hub_stay,
-                    self._hub_fresh, count, self._queue, self._hub_slot, base, 0, 0, *self._nodes, cutoff,
-                    *self._links, 0, self._lattice_beam,
-                )  # fmt: skip
+                code, links = self._start_nodes(count, cutoff)
             if code == k.DONE:
                 break
             self._make_room(code)
-        position[k.HUBS], position[k.POINTERS], position[k.LINKS] = count, pointers, links
+        self._position[[k.HUBS, k.POINTERS, k.LINKS]] = count, pointers, links
         if self.makes_lattice:
-            position[k.NODES] = count
+            self._position[k.NODES] = count
             self._frame_ends[:, 0] = count, 0, 0, links
 
-    def advance(self, loglikes: np.ndarray) -> None:
-        """Advance over a chunk (T, V) float32; see Search.advance."""
-        loglikes = np.require(loglikes, np.float32, ["C", "W"])  # one type of array: one compilation
-        if len(loglikes) == 0:
-            return
-        check_loglikes(loglikes, self.graph.num_labels)
-        if not self.alive:
-            return
-        k, g, options = self._kernel, self.graph.graph, self.options
-        self._chunks.append(loglikes)
-        blank_only = frames_of_blank(loglikes, options.blank_skip_thresh)
-        self._blank_only.append(blank_only)
-        needed = self.num_frames + len(loglikes) + 1
-        if self.makes_lattice and needed > self._frame_ends.shape[1]:
-            grown = np.zeros((4, 2 * needed), np.int64)
-            grown[:, : self._frame_ends.shape[1]] = self._frame_ends
-            self._frame_ends = grown
-        row = np.empty(loglikes.shape[1] + 1, np.float32)
-        self._position[k.FRAME] = 0
-        while True:
-            code = k.advance(
-                g.first, g.arcs, g.weights, self._unit_table.view(np.float32), self.graph.topology in STRICT,
-                self.graph.topology in LASTING, loglikes, blank_only, self.acoustic_scale, np.float32(options.beam),
-                options.max_active, options.min_active, np.float32(options.beam_delta), self._lattice_beam,
-                self._prune_at, self._hub_slot, self._unit_table, *self._hub_arrays(), self._hub_from, self._hub_stay,
-                self._hub_fresh, self._moved, self._unit, self._unit_low, self._unit_cost, self._unit_pointer, self._unit_arc,
-                self._unit_from, self._unit_stay, self._queue, self._bins, row, *self._tries, *self._pointers, *self._nodes,
-                *self._links, *self._frame_ends, self._position, len(loglikes),
-            )  # fmt: skip
-            self.num_frames = int(self._position[k.UTT_FRAME])
-            if code == k.NO_TOKENS:
-                self.alive = False
-                return
-            if code != k.DONE:
-                self._make_room(code)
-            elif self._position[k.FRAME] < len(loglikes):
-                self._prune()
-            else:
-                return
+    def _start(self, cutoff):
+        """The start's hub and those beyond its epsilon arcs: (code, hubs, back-pointers)."""
+        start, rows = self._graph.start, self._graph.states
+        hub, cost = self._hubs[0, 0], self._hubs[0, 0].view(np.float32)
+        hub[:] = -1
+        hub[[k.FRESH, k.STATE, k.LAST]] = k.WAITING, start, k.BLANK if self.graph.topology in STRICT else 0
+        hub[k.EPSILONS : k.LOW + 1] = rows[start]
+        cost[[k.COST, k.SECOND_COST]] = 0, np.inf
+        self._hub_slot[start], self._queue[0] = self._base, 0
+        return k.close_hubs(
+            0, rows, self._graph.arcs, self._hubs, 0, 1, self._hubs.shape[1], self._hub_slot, self._base, cutoff,
+            self._queue, 1, self._pointers, 0,
+        )  # fmt: skip
+
+    def _start_nodes(self, count: int, cutoff):
+        """Nodes and links of the hubs at the start: (code, links)."""
+        if not k.keep_nodes(self._units, 0, 0, self._hubs, 0, count, 0, 0, self._nodes, 0):
+            return k.NODES_FULL, 0
+        return k.link_epsilons(
+            self._graph.arcs, self._hubs, 0, count, self._queue, self._hub_slot, self._base, 0, cutoff, self._links, 0,
+            self._lattice_beam,
+        )  # fmt: skip
+
+    def _run(self, loglikes, blank_only, row) -> int:
+        return k.advance(
+            self._graph.states, self._graph.arcs, self.graph.topology in STRICT, self.graph.topology in LASTING,
+            loglikes, blank_only, *self._pruning(), self._prune_at, self._hub_slot, self._unit_table, self._hubs,
+            self._units, self._moved, self._queue, self._costs, self._bins, row, self._tries, self._pointers, self._nodes,
+            self._links, *self._frame_ends, self._position, len(loglikes),
+        )  # fmt: skip
 
     def _make_room(self, code: int) -> None:
-        k = self._kernel
         if code == k.QUEUE_FULL:
-            self._queue = np.empty(2 * max(len(self._queue), len(self._hub_from)), np.int32)
+            self._queue = np.empty(2 * max(len(self._queue), self._hubs.shape[1]), np.int32)
+        elif code == k.TRIES_FULL:
+            self._tries = np.empty((2 * len(self._tries), k.TRY), np.int32)
         elif code == k.POINTERS_FULL:
             self._compact_pointers()
         elif code == k.LINKS_FULL:
-            self._reserve_links(2 * len(self._links[0]))
-        else:  # tokens of a frame, or nodes of all frames: which of them is told by their number
-            if self.makes_lattice and self._position[k.NODES] + 2 * len(self._hub_from) > len(self._nodes[0]):
-                self._prune()
-                if 2 * self._position[k.NODES] + 4 * len(self._hub_from) > len(self._nodes[0]):
-                    self._reserve_nodes(2 * len(self._nodes[0]))
-            else:
-                self._reserve_tokens(2 * len(self._hub_from))
+            self._links = grown(self._links, 2 * len(self._links))
+        elif code == k.NODES_FULL:
+            self._nodes = grown(self._nodes, 2 * len(self._nodes))
+        else:
+            self._reserve_tokens(2 * self._hubs.shape[1])
         self._forget_slots()
 
     def _compact_pointers(self) -> None:
-        k, row = self._kernel, self._position[self._kernel.ROW]
         end = int(self._position[k.POINTERS])
-        hubs, units = int(self._position[k.HUBS]), int(self._position[k.UNITS])
-        kept = k.compact_pointers(
-            *self._pointers, end, self._hub_pointer[row], hubs, self._unit_pointer[row], units, np.empty(end, np.int32)
-        )
+        ends, renumbered = self._living()[1], np.empty(end, np.int32)
+        kept = kernel.compact(self._pointers, end, ends, renumbered)
+        hubs, units = self._tokens()
+        for records, field in ((hubs, k.POINTER), (hubs, k.SECOND_POINTER), (units, k.POINTER)):
+            old = records[:, field]
+            records[:, field] = np.where(old >= 0, renumbered[old], -1)
         self._position[k.POINTERS] = kept
-        if 2 * kept > len(self._pointers[0]) or 2 * end < len(self._pointers[0]):  # or one frame needs more than half
-            self._pointers = [_grow(p, 2 * len(p), np.int32) for p in self._pointers]
+        if 2 * kept > len(self._pointers) or 2 * end < len(self._pointers):  # or one frame needs more than half
+            self._pointers = grown(self._pointers, 2 * len(self._pointers))
 
     def _prune(self) -> None:
         """Prune the lattice so far, as if every token of the last frame could still become the best."""
-        k, n = self._kernel, self.num_frames
-        if n > 0:
-            extra = np.zeros(int(self._position[k.NODES]), np.float32)
-            self._prune_with(extra)
-        self._prune_at = max(3 * int(self._position[k.LINKS]), PRUNE_AT)
-        if self._prune_at > len(self._links[0]) // 2:
-            self._reserve_links(2 * self._prune_at)
+        if self.num_frames > 0:
+            self._prune_with(np.zeros(int(self._position[k.NODES]), np.float32))
+        self._prune_at = max(3 * int(self._position[k.NODES] + self._position[k.LINKS]), PRUNE_AT)
 
     def _prune_with(self, extra: np.ndarray) -> None:
-        from sidamo.decode import topology_lattice
-
-        k, n = self._kernel, self.num_frames
-        _, cost, before, stay, hub = self._nodes
-        link_from, link_to, _, link_cost = self._links
-        topology_lattice.find_extra(
-            cost, before, stay, hub, extra, self._lattice_beam, link_from, link_to, link_cost, *self._frame_ends, n
+        n, ends = self.num_frames, self._frame_ends
+        topology_lattice.find_extra(self._nodes, extra, self._lattice_beam, self._links, *ends, n)
+        self._position[[k.NODES, k.LINKS]] = topology_lattice.prune(
+            self._nodes, extra, np.empty(len(extra), np.int32), self._lattice_beam, self._links, *ends, n
         )
-        nodes, links = topology_lattice.prune(
-            *self._nodes, extra, np.empty(len(extra), np.int32), self._lattice_beam, *self._links, *self._frame_ends, n
-        )
-        self._position[k.NODES], self._position[k.LINKS] = nodes, links
-        self._position[k.UNIT_NODES] = self._frame_ends[0, n - 1] if n > 0 else 0
-        self._position[k.HUB_NODES] = self._frame_ends[1, n]
+        self._position[k.UNIT_NODES] = ends[0, n - 1] if n > 0 else 0
+        self._position[k.HUB_NODES] = ends[1, n]
 
     # --------------------------------------------------------------------------------------------------------- results
 
+    def _tokens(self) -> tuple[np.ndarray, np.ndarray]:
+        """Records of the last frame's hubs and units."""
+        row = self._position[k.ROW]
+        return self._hubs[row, : self._position[k.HUBS]], self._units[row, : self._position[k.UNITS]]
+
     def frontier(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Hubs of the last frame: (index, cost relative to the best of the frame before, final cost or inf)."""
-        k, row = self._kernel, self._position[self._kernel.ROW]
-        hubs = int(self._position[k.HUBS])
-        state, cost = self._hub_state[row, :hubs], self._hub_cost[row, 0, :hubs]
-        return np.arange(hubs), cost.astype(np.float64), self.graph.graph.final[state].astype(np.float64)
+        hubs, _ = self._tokens()
+        cost, final = hubs.view(np.float32)[:, k.COST], self._graph.final[hubs[:, k.STATE]]
+        return np.arange(len(hubs)), cost.astype(np.float64), final.astype(np.float64)
 
-    @property
-    def reached_final(self) -> bool:
-        return bool(np.isfinite(self.frontier()[2]).any())
+    def _state_of(self, index: int) -> int:
+        return int(self._tokens()[0][index, k.STATE])
 
-    def final_relative_cost(self) -> float:
-        """Best cost with final costs minus best cost without; inf where no token is final."""
-        _, cost, final = self.frontier()
-        return float((cost + final).min() - cost.min()) if len(cost) else float("inf")
+    def _arcs_to(self, index: int):
+        arcs, path = self._trace(self._pointers, int(self._tokens()[0][index, k.POINTER]))
+        frames, units = self._pointers[path, k.POINTER_FRAME], self._graph.arcs[arcs, ILABEL]
+        return arcs, frames, self._alignment(units[units != 0], frames[units != 0])
 
-    def best_path(self, use_final: bool = True) -> BestPath:
-        """The best path; see Search.best_path."""
-        _, cost, final = self.frontier()
-        reached = bool(np.isfinite(final).any())
-        use_final = use_final and reached
-        best = int(np.argmin(cost + final if use_final else cost))
-        row, (prev, arc, frame) = self._position[self._kernel.ROW], self._pointers
-        arcs, frames = [], []
-        pointer = int(self._hub_pointer[row, 0, best])
-        while pointer >= 0:
-            arcs.append(arc[pointer])
-            frames.append(frame[pointer])
-            pointer = int(prev[pointer])
-        arcs, frames = np.array(arcs[::-1], np.int64), np.array(frames[::-1], np.int64)
-        g = self.graph.graph
-        emits = g.arcs[arcs, ILABEL] != 0
-        words = g.arcs[arcs, OLABEL]
-        labels = self._alignment(g.arcs[arcs[emits], ILABEL], frames[emits])
-        graph_cost = float(g.weights[arcs, WEIGHT].sum(dtype=np.float64)) + (float(final[best]) if use_final else 0.0)
-        loglikes = self._loglikes()
-        return BestPath(
-            words=words[words != 0],
-            labels=labels,
-            word_frames=frames[words != 0].astype(np.int32),
-            graph_cost=graph_cost,
-            acoustic_cost=-float(loglikes[np.arange(len(labels)), labels - 1].sum(dtype=np.float64)),
-            reached_final=reached,
-            num_frames=len(labels),
-        )
-
-    def certain_words(self) -> np.ndarray:
-        """Words that the paths of all living tokens begin with: no later frame can change them."""
-        from sidamo.decode.kernel import common_ancestor
-
-        k, row = self._kernel, self._position[self._kernel.ROW]
-        hubs, units = int(self._position[k.HUBS]), int(self._position[k.UNITS])
-        second = self._hub_pointer[row, 1, :hubs][np.isfinite(self._hub_cost[row, 1, :hubs])]
-        pointers = np.concatenate([self._hub_pointer[row, 0, :hubs], second, self._unit_pointer[row, :units]])
-        prev, arc, _ = self._pointers
-        if len(pointers) == 0 or pointers.min() < 0:
-            return np.zeros(0, np.int32)
-        seen = np.zeros(int(self._position[k.POINTERS]), np.int32)
-        pointer, words = int(common_ancestor(prev, np.unique(pointers), seen)), []
-        while pointer >= 0:
-            words.append(self.graph.graph.arcs[arc[pointer], OLABEL])
-            pointer = int(prev[pointer])
-        words = np.array(words[::-1], np.int32)
-        return words[words != 0]
+    def _living(self):
+        hubs, units = self._tokens()
+        second = hubs[np.isfinite(hubs.view(np.float32)[:, k.SECOND_COST]), k.SECOND_POINTER]
+        ends = np.concatenate([hubs[:, k.POINTER], second, units[:, k.POINTER]])
+        return self._pointers[: self._position[k.POINTERS]], np.unique(ends)
 
     def _alignment(self, units: np.ndarray, begins: np.ndarray) -> np.ndarray:
         """Label of each frame, given the tokens and the frames at which they begin.
@@ -340,16 +257,9 @@ class TopologySearch:
             labels[begin:end] = unit
         return labels
 
-    def _loglikes(self) -> np.ndarray:
-        if len(self._chunks) > 1:
-            self._chunks = [np.concatenate(self._chunks)]
-        return self._chunks[0] if self._chunks else np.zeros((0, 1), np.float32)
-
     def raw_lattice(self, acoustic_scale: float = 1.0) -> Lattice:
         """The state-level lattice of the utterance; see Search.raw_lattice."""
-        from sidamo.decode import topology_lattice as t
-
-        k, n = self._kernel, self.num_frames
+        t, n = topology_lattice, self.num_frames
         _, cost, final = self.frontier()
         any_final = bool(np.isfinite(final).any())
         if not any_final:
@@ -359,20 +269,20 @@ class TopologySearch:
         extra[len(extra) - len(last) :] = np.where(last <= self._lattice_beam, last, np.inf)
         self._prune_with(extra)
         nodes, links = int(self._position[k.NODES]), int(self._position[k.LINKS])
-        key, before, hub = self._nodes[0][:nodes], self._nodes[2][:nodes], self._nodes[4][:nodes]
+        key, before, hub = self._nodes[:nodes, [k.KEY, k.BEFORE, k.NODE_HUB]].T
         node_end, unit_end, emit_end, link_end = (e[: n + 1] for e in self._frame_ends)
         frame = np.repeat(np.arange(n + 1), np.diff(node_end, prepend=0))
         is_hub = key < 0
         node_label = np.where(is_hub, 0, self.graph.n_label[np.maximum(key, 0)])
         # All arcs, explicit and implicit: (from, to, kind, label, arc of LG or -1, frame entered).
-        g = self.graph.graph
+        g = self._graph
         link_frame = np.repeat(np.arange(n + 1), np.diff(link_end, prepend=0))
-        arc = self._links[2][:links]
+        arc = self._links[:links, kernel.LINK_ARC]
         label = g.arcs[arc, ILABEL]
         to_hub, stays = np.flatnonzero(hub >= 0), np.flatnonzero(before >= 0)
         blank_or_unit = np.where(is_hub[stays], 1, node_label[stays])
-        source = np.concatenate([self._links[0][:links], to_hub, before[stays]])
-        target = np.concatenate([self._links[1][:links], hub[to_hub], stays])
+        source = np.concatenate([self._links[:links, kernel.SOURCE], to_hub, before[stays]])
+        target = np.concatenate([self._links[:links, kernel.TARGET], hub[to_hub], stays])
         kind = np.concatenate([
             np.where(label == 0, t.EPSILON, t.TAKE), np.full(len(to_hub), t.UNIT_TO_HUB),
             np.where(is_hub[stays], t.STAY_BLANK, t.STAY_UNIT),
@@ -381,10 +291,7 @@ class TopologySearch:
         arc = np.concatenate([arc, np.full(len(to_hub) + len(stays), -1)])
         entered = np.concatenate([link_frame, frame[to_hub], frame[stays]])
         # Topological order: frame, units before hubs, hubs by their epsilon depth.
-        depth = _epsilon_depth(nodes, source[kind == t.EPSILON], target[kind == t.EPSILON])
-        order = np.lexsort((depth, is_hub, frame))
-        rank = np.empty(nodes, np.int64)
-        rank[order] = np.arange(nodes)
+        rank = ranks(node_end, source[kind == t.EPSILON], target[kind == t.EPSILON], is_hub)
         arc_order = np.argsort(rank[source], kind="stable")
         source, target = rank[source][arc_order], rank[target][arc_order]
         kind, label, arc, entered = kind[arc_order], label[arc_order], arc[arc_order], entered[arc_order]
@@ -400,7 +307,7 @@ class TopologySearch:
         state_node = np.arange(nodes)
         if self.graph.topology in STRICT and nodes:
             state_node, source, target, old = _expand(
-                nodes, source, target, kind.astype(np.int32), label, node_label[order].astype(np.int32)
+                nodes, source, target, kind.astype(np.int32), label, node_label[np.argsort(rank)].astype(np.int32)
             )
             label, olabel, graph_cost, acoustic_cost = label[old], olabel[old], graph_cost[old], acoustic_cost[old]
         return _trimmed(
@@ -411,61 +318,28 @@ class TopologySearch:
     # ---------------------------------------------------------------------------------------------------------- arrays
 
     def _reserve_tokens(self, room: int) -> None:
-        """Frontiers; the tokens in them stay (grown on the last axis)."""
-        fields = {
-            "hub_state": (2,), "hub_cost": (2, 2), "hub_pointer": (2, 2), "hub_last": (2, 2), "hub_arcs": (2, 3),
-            "hub_low": (2,), "hub_from": (), "hub_stay": (), "hub_fresh": (), "moved": (), "unit": (2, 7), "unit_low": (2,),
-            "unit_cost": (2,), "unit_pointer": (2,), "unit_arc": (), "unit_from": (), "unit_stay": (),
-        }  # fmt: skip
-        types = {"cost": np.float32, "low": np.float32, "stay": np.float32, "fresh": np.bool_}
-        for name, shape in fields.items():
-            old = getattr(self, f"_{name}", None)
-            new = np.empty((*shape, room), types.get(name.rpartition("_")[2], np.int32))
-            if old is not None:
-                new[..., : old.shape[-1]] = old
-            setattr(self, f"_{name}", new)
-        self._tries = np.empty(4 * room, np.int32), np.empty(4 * room, np.int32), np.empty(4 * room, np.float32)
-
-    def _hub_arrays(self):
-        return self._hub_state, self._hub_cost, self._hub_pointer, self._hub_last, self._hub_arcs, self._hub_low
-
-    def _reserve_nodes(self, room: int) -> None:
-        types = (np.int32, np.float32, np.int32, np.float32, np.int32)  # key, cost, before, stay, hub
-        old = getattr(self, "_nodes", [None] * 5)
-        self._nodes = [_grow(a, room, dtype) for a, dtype in zip(old, types, strict=True)]
-
-    def _reserve_links(self, room: int) -> None:
-        types = (np.int32, np.int32, np.int32, np.float32)  # from, to, arc, cost
-        old = getattr(self, "_links", [None] * 4)
-        self._links = [_grow(a, room, dtype) for a, dtype in zip(old, types, strict=True)]
+        """Frontiers for `room` hubs and units; the tokens in them stay."""
+        before = self._hubs.shape[1]
+        for name in ("_hubs", "_units"):
+            larger = np.empty((2, room, k.RECORD), np.int32)
+            larger[:, :before] = getattr(self, name)
+            setattr(self, name, larger)
+        self._moved, self._costs = np.empty(room, np.int32), np.empty(2 * room, np.float32)
 
     def _forget_slots(self) -> None:
         """Make every entry of the slot tables stale by moving their zero beyond all that was entered."""
-        k, position = self._kernel, self._position
-        self._base = max(self._base, int(position[k.HUB_BASE]), int(position[k.UNIT_BASE])) + 2 * len(self._hub_from)
+        position = self._position
+        used = max(self._base, int(position[k.HUB_BASE]), int(position[k.UNIT_BASE]))
+        self._base = used + 2 * self._hubs.shape[1]
         if self._base > 2**30:
             self._hub_slot.fill(-1)
-            self._unit_table[:, 0] = -1
+            self._unit_table[:, k.SLOT] = -1
             self._base = 0
         position[k.HUB_BASE] = position[k.UNIT_BASE] = self._base
 
 
-def _epsilon_depth(nodes: int, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Number of epsilon arcs on the longest way to a node within its frame."""
-    depth = np.zeros(nodes, np.int64)
-    for _ in range(nodes):
-        deeper = depth.copy()
-        np.maximum.at(deeper, target, depth[source] + 1)
-        if np.array_equal(deeper, depth):
-            break
-        depth = deeper
-    return depth
-
-
 def _expand(nodes: int, source, target, kind, label, node_label):
     """Hubs split by their last frame: (node of each state, sources, targets, arc that each arc came from), sorted."""
-    from sidamo.decode import topology_lattice
-
     offsets = np.zeros(nodes + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=nodes), out=offsets[1:])
     room = 4 * len(source) + 16
@@ -487,8 +361,6 @@ def _expand(nodes: int, source, target, kind, label, node_label):
 
 def _trimmed(final, source, target, ilabel, olabel, graph_cost, acoustic_cost, scale: float, beam: float) -> Lattice:
     """A Lattice of the arcs on paths within the beam of the best; states stay in their order."""
-    from sidamo.decode import topology_lattice
-    from sidamo.io.lattice import empty_lattice
 
     total = graph_cost + scale * acoustic_cost
     keep = topology_lattice.forward_backward(source, target, total, final, 0, beam)
