@@ -64,3 +64,42 @@ def test_reversal_is_its_own_inverse_and_gradient():
     assert y[0, :, 0].tolist() == [6, 4, 2, 0] and y[2, :, 0].tolist() == [20, 18, 16, 22]
     assert torch.equal(layers.reverse_padded(y, lengths), x)
     torch.autograd.gradcheck(lambda x: layers.reverse_padded(x, lengths), x.double().requires_grad_())
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("time_last", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batch_normalization(kind, relu, time_last, threads, monkeypatch):
+    """The compiled one against torch's operations, in both orders in which activations lie in memory."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    torch.manual_seed(0)
+    norm = layers.MaskedBatchNorm(6, relu=relu).train()
+    nn.init.uniform_(norm.weight)
+    nn.init.uniform_(norm.bias)
+    lengths = torch.tensor([9, 1, 4])
+    mask = layers.length_mask(lengths, 9).unsqueeze(2).to(kind)
+    x, weight = (torch.randn(3, 9, 6) + 0.5).to(kind), torch.randn(3, 9, 6).to(kind)
+    if time_last:
+        x = x.transpose(1, 2).contiguous().transpose(1, 2)
+    results = []
+    for function in (norm.forward, norm.by_torch):
+        norm.zero_grad()
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0)
+        leaf = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+        y = function(leaf, mask)
+        (y * weight).float().sum().backward()
+        assert y.dtype == kind and leaf.grad.dtype == kind
+        results.append([y, leaf.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var])
+        results[-1] = [r.detach().clone().float() for r in results[-1]]
+    for a, b in zip(*results):
+        torch.testing.assert_close(a, b, atol=1e-5 if kind == torch.float32 else 0.06, rtol=1e-4)
+    assert torch.equal(results[0][0] == 0, results[1][0] == 0)
+
+
+def test_batch_normalization_hands_on_what_is_no_number():
+    x = torch.randn(1, 5, 3)
+    x[0, 2, 1] = float("nan")
+    y = layers.MaskedBatchNorm(3, relu=True).train()(x, torch.ones(1, 5, 1))
+    assert y.isnan().any(), "else the trainer would not see a bad batch"

@@ -6,6 +6,7 @@ sideways in time (a convolution, a recurrence from the right, attention, statist
 nothing, beyond an utterance's end.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
@@ -89,20 +90,34 @@ class MaskedBatchNorm(nn.Module):
     eps : float, added to the variance. 1e-3 as in Kaldi's nnet3: behind a ReLU that hardly ever opened in training the
         variance is next to nothing, and with 1e-5 one frame that opens it is blown up 300 times in each layer (seen in
         egs/digits: logits of 10,000 for one utterance of a new voice).
+    relu : bool, rectify first
 
     forward(x (B, T, dim), mask (B, T, 1) in x's type) -> (B, T, dim), zero beyond each length.
     """
 
-    def __init__(self, dim: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-3):
+    def __init__(self, dim: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-3, relu: bool = False):
         super().__init__()
         self.momentum = momentum
         self.eps = eps
+        self.relu = relu
         self.weight = nn.Parameter(torch.ones(dim), requires_grad=affine)
         self.bias = nn.Parameter(torch.zeros(dim), requires_grad=affine)
         self.register_buffer("running_mean", torch.zeros(dim))
         self.register_buffer("running_var", torch.ones(dim))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        if torch.jit.is_scripting():
+            return self.by_torch(x, mask)
+        if not self.training or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
+            return self.by_torch(x, mask)
+        y, mean, var = CompiledBatchNorm.apply(x, (mask[..., 0] > 0).sum(1), self.weight, self.bias, self.eps, self.relu)
+        self.remember(mean, var)
+        return y
+
+    def by_torch(self, x: Tensor, mask: Tensor) -> Tensor:
+        """In torch's operations: to be read, for GPUs, and for export."""
+        if self.relu:
+            x = torch.relu(x)
         if self.training:
             masked = (x * mask).float()
             count = mask.float().sum()
@@ -113,14 +128,77 @@ class MaskedBatchNorm(nn.Module):
             count = sums[2 * dim].clamp(min=1.0)
             mean = sums[:dim] / count
             var = (sums[dim : 2 * dim] / count - mean * mean).clamp(min=0.0)
-            with torch.no_grad():
-                self.running_mean.lerp_(mean.detach(), self.momentum)
-                self.running_var.lerp_(var.detach(), self.momentum)
+            self.remember(mean.detach(), var.detach())
         else:
             mean, var = self.running_mean, self.running_var
         scale = self.weight * torch.rsqrt(var + self.eps)
         offset = self.bias - mean * scale
         return torch.addcmul(offset.to(x.dtype), x, scale.to(x.dtype)) * mask
+
+    def remember(self, mean: Tensor, var: Tensor) -> None:
+        """Take the statistics of a batch into the running ones."""
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var, self.momentum)
+
+
+class CompiledBatchNorm(torch.autograd.Function):
+    """MaskedBatchNorm in training on a CPU: apply(x, lengths, weight, bias, eps, relu) -> y, mean, variance."""
+
+    @staticmethod
+    def forward(ctx, x, lengths, weight, bias, eps: float, relu: bool):
+        from . import norm_kernel
+
+        x, time_last = contiguous_rows(x)
+        head = (time_last, np.float32(0.0 if relu else -np.inf))
+        arrays = (raw(x), lengths.numpy())
+        sums = np.zeros((2, len(weight)))
+        norm_kernel.in_shares(norm_kernel.moments, torch.get_num_threads(), arrays, head, sums)
+        total = sum_over_processes(torch.from_numpy(np.append(sums, lengths.sum()))).numpy()
+        count = max(1.0, total[-1])
+        mean, square = total[:-1].reshape(2, -1) / count
+        var = np.maximum(0.0, square - mean * mean)
+        inverse = 1 / np.sqrt(var + eps)
+        scale = weight.detach().numpy() * inverse
+        rest = (*head, scale.astype(np.float32), (bias.detach().numpy() - mean * scale).astype(np.float32))
+        y = torch.empty_like(x)
+        norm_kernel.in_shares(norm_kernel.scaled, torch.get_num_threads(), (*arrays, raw(y)), rest)
+        ctx.save_for_backward(x, lengths)
+        ctx.head, ctx.statistics = head, (mean, inverse, scale, count)
+        mean, var = torch.from_numpy(mean).float(), torch.from_numpy(var).float()
+        ctx.mark_non_differentiable(mean, var)
+        return y.transpose(1, 2) if time_last else y, mean, var
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        from . import norm_kernel
+
+        x, lengths = ctx.saved_tensors
+        mean, inverse, scale, count = ctx.statistics
+        grad = grad.transpose(1, 2).contiguous() if ctx.head[0] else grad.contiguous()
+        arrays = (raw(grad), raw(x), lengths.numpy())
+        sums = np.zeros((2, len(mean)))
+        norm_kernel.in_shares(norm_kernel.gradient_sums, torch.get_num_threads(), arrays, ctx.head, sums)
+        sums[1] = inverse * (sums[1] - mean * sums[0])  # of grad times the normalized x
+        grad_bias, grad_weight = torch.from_numpy(sums).float()
+        whole, product = sum_over_processes(torch.from_numpy(sums)).numpy()
+        by_x = -scale * inverse * product / count
+        rest = (*ctx.head, *(a.astype(np.float32) for a in (scale, by_x, -scale * whole / count - by_x * mean)))
+        out = torch.empty_like(x)
+        norm_kernel.in_shares(norm_kernel.gradient, torch.get_num_threads(), (*arrays, raw(out)), rest)
+        return out.transpose(1, 2) if ctx.head[0] else out, None, grad_weight, grad_bias, None, None
+
+
+def contiguous_rows(x: Tensor) -> tuple[Tensor, bool]:
+    """(B, T, H) as it lies in memory, and whether that is (B, H, T)."""
+    if x.transpose(1, 2).is_contiguous() and not x.is_contiguous():
+        return x.detach().transpose(1, 2), True
+    return x.detach().contiguous(), False
+
+
+def raw(x: Tensor) -> np.ndarray:
+    """A float32 tensor as an array, a bfloat16 one as its bits."""
+    return x.numpy() if x.dtype == torch.float32 else x.view(torch.uint16).numpy()
 
 
 class Dropout(nn.Module):
@@ -146,8 +224,6 @@ class Dropout(nn.Module):
 @torch.jit.ignore
 def dropout_mask(x: Tensor, share: float) -> Tensor:
     """Zeros and 1 / (1 - share), in the shape and type of x."""
-    import numpy as np
-
     seed = int(torch.randint(2**62, (1,)))
     words = np.random.Generator(np.random.SFC64(seed)).integers(0, 2**64, size=-(-x.numel() // 8), dtype=np.uint64)
     dropped = round(share * 256)

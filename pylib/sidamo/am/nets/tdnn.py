@@ -30,15 +30,14 @@ class TdnnLayer(nn.Module):
         self.left = reach if options.causal else reach // 2
         self.right = reach - self.left
         self.conv = nn.Conv1d(dim, dim, kernel, dilation=dilation)
-        self.norm = MaskedBatchNorm(dim)
+        self.norm = MaskedBatchNorm(dim, relu=True)
         self.dropout = Dropout(options.dropout)
         self.residual = options.residual
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same."""
         y = nn.functional.pad(x.transpose(1, 2), (self.left, self.right))
-        y = torch.relu(self.conv(y)).transpose(1, 2)
-        y = self.dropout(self.norm(y, mask))
+        y = self.dropout(self.norm(self.conv(y).transpose(1, 2), mask))
         return x + y if self.residual else y
 
 
@@ -62,7 +61,7 @@ class Tdnn(nn.Module):
             raise ValueError(f"{len(kernels)} kernels but {len(dilations)} dilations: {options}")
         self.output_dim = options.hidden_dim
         self.subsample = Subsample(input_dim, options.hidden_dim, subsampling)
-        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.norm = MaskedBatchNorm(options.hidden_dim, relu=True)
         self.layers = nn.ModuleList(
             TdnnLayer(options.hidden_dim, k, d, options) for k, d in zip(kernels, dilations)
         )
@@ -85,7 +84,7 @@ class Tdnn(nn.Module):
         """The network itself, with zeros beyond the ends."""
         x, lengths = self.subsample(feats, lengths)
         mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
-        x = self.norm(torch.relu(x), mask)
+        x = self.norm(x, mask)
         for layer in self.layers:
             x = layer(x, mask)
         return x, lengths

@@ -33,7 +33,7 @@ class TdnnfLayer(nn.Module):
         wide, narrow, step = options.hidden_dim, options.bottleneck_dim, max(1, dilation)
         self.linear = nn.Conv1d(wide, narrow, width, dilation=step, bias=False)
         self.affine = nn.Conv1d(narrow, wide, width, dilation=step)
-        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.norm = MaskedBatchNorm(options.hidden_dim, relu=True)
         self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class TdnnfLayer(nn.Module):
         y = nn.functional.pad(x.transpose(1, 2), (self.dilation, 0))
         y = self.linear(y) * mask.transpose(1, 2)  # the bottleneck has to be zero beyond the end as well
         y = self.affine(nn.functional.pad(y, (0, self.dilation)))
-        y = self.norm(torch.relu(y).transpose(1, 2), mask)
+        y = self.norm(y.transpose(1, 2), mask)
         return self.scale * x + self.dropout(y)
 
     @torch.no_grad()
@@ -68,14 +68,14 @@ class Tdnnf(nn.Module):
         self.output_dim = options.hidden_dim
         self.lookahead = subsampling * sum(dilations) + subsampling - 1
         self.subsample = Subsample(input_dim, options.hidden_dim, subsampling)
-        self.norm = MaskedBatchNorm(options.hidden_dim)
+        self.norm = MaskedBatchNorm(options.hidden_dim, relu=True)
         self.layers = nn.ModuleList(TdnnfLayer(options, d) for d in dilations)
         self.updates = 0
 
     def forward(self, feats: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x, lengths = self.subsample(feats, lengths)
         mask = length_mask(lengths, x.size(1)).unsqueeze(2).to(x.dtype)
-        x = self.norm(torch.relu(x), mask)
+        x = self.norm(x, mask)
         for layer in self.layers:
             x = layer(x, mask)
         return x, lengths

@@ -34,14 +34,14 @@ class ConvLayer(nn.Module):
         self.width, self.stride = width, stride
         self.right = width // 2
         self.conv = nn.Conv1d(input_dim, output_dim, width, stride=stride)
-        self.norm = MaskedBatchNorm(output_dim) if options.batch_norm else None
+        self.norm = MaskedBatchNorm(output_dim, relu=True) if options.batch_norm else None
         self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D), zero beyond each length -> (B, ceil(T / stride), H); mask is the output's."""
         y = nn.functional.pad(x.transpose(1, 2), (self.width - 1 - self.right, self.right + (-x.size(1)) % self.stride))
-        y = torch.relu(self.conv(y)).transpose(1, 2)[:, : mask.size(1)]
-        y = self.norm(y, mask) if self.norm is not None else y * mask
+        y = self.conv(y).transpose(1, 2)[:, : mask.size(1)]
+        y = self.norm(y, mask) if self.norm is not None else torch.relu(y) * mask
         return self.dropout(y)
 
 
