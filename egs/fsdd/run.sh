@@ -5,14 +5,16 @@
 # Writes  data/ exp/ fbank/ here; the last lines printed are the word error rates and where the report lies
 # Example: egs/fsdd/run.sh --corpus ~/free-spoken-digit-dataset
 #
-# Options: --stage N       begin here: 0 data, 1 features, 2 language, 3 training, 4 decoding, 5 scoring, 6 report
+# Options: --stage N       begin here: 0 data, 1 features, 2 language, 3 training, 4 decoding, 5 adaptation, 6 scoring
 #                          (default: where the last run was cut off, else 0)
 #          --stop-stage M  end here (6)
 #          --nj N          parallel jobs (2)
 #          --corpus DIR    folder of the recordings
-#          --systems LIST  "plain augment transfer": nothing; augmentation; that, started from synthetic voices
+#          --systems LIST  of "plain augment voices adapt", each a step further: nothing; augmentation; that, started from
+#                          synthetic voices; that, adapted to the test speaker by its own hypotheses (needs voices)
 #          --splits LIST   of data/local/splits (all): official, and loo_<speaker>, which leaves that speaker out
-#          --seed N        of the training and the synthetic corpus (1)
+#          --trim BOOL     leave out the pauses around a word (true)
+#          --seed N        of the training and the synthetic voices (1)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./path.sh
@@ -21,29 +23,39 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 nj=2
 corpus=downloads/free-spoken-digit-dataset
-systems="plain augment transfer"
+systems="plain augment voices adapt"
 splits=
+trim=true
 seed=1
 . utils/parse_options.sh
 all_splits() { echo "${splits:-$(cat data/local/splits)}"; }
+trained=${systems/adapt/}
+decode() { # decode SYSTEM SPLIT: one digit a recording, so that neither LM weight nor penalty makes a difference
+  local dir=exp/$1_$2/decode_test
+  steps/decode.sh --nj "$nj" --cmd "$decode_cmd" exp/graph "data/$2_test" "$dir"
+  local/score.sh --cmd "$decode_cmd" --min-lmwt 10 --max-lmwt 10 --word-ins-penalty 0.0 "data/$2_test" exp/graph "$dir"
+}
 
 if stage 0 data "Who says what, and in which file?"; then
-  local/prepare_data.py "$corpus" data
-  # Synthetic voices, to start from: the corpus of egs/digits, heard through a telephone.
-  ../digits/local/make_digits.py --nj "$nj" --seed "$seed" data/corpus_synthetic
-  for part in train dev; do ../digits/local/prepare_data.py data/corpus_synthetic $part data/synthetic_$part; done
-  for part in all synthetic_train synthetic_dev; do utils/validate_data_dir.sh --no-feats data/$part; done
+  local/prepare_data.py --trim "$trim" "$corpus" data
+  local/make_voices.py --nj "$nj" --seed "$seed" data/voices
+  local/make_voices.py --nj "$nj" --seed "$((seed + 1000))" --num-voices 20 data/voices_dev
+  for part in all voices voices_dev; do utils/validate_data_dir.sh --no-feats data/$part; done
 fi
 
 if stage 1 features "What does the ear keep of a sound?"; then
-  need 0 data/{all,synthetic_train,synthetic_dev}/wav.scp
-  for part in all synthetic_train synthetic_dev; do
+  need 0 data/{all,voices,voices_dev}/wav.scp
+  for part in all voices voices_dev; do
     steps/make_fbank.sh --nj "$nj" --cmd "$train_cmd" --fbank-config conf/fbank.conf data/$part exp/make_fbank/$part fbank
     steps/compute_cmvn_stats.sh data/$part exp/make_fbank/$part fbank
   done
-  for split in $(all_splits); do for part in train dev test; do
-    utils/subset_data_dir.sh --utt-list "data/local/${split}_$part" data/all "data/${split}_$part"
-  done; done
+  utils/subset_data_dir.sh --speakers data/voices 1000 data/voices_some
+  for split in $(all_splits); do
+    for part in train dev test; do
+      utils/subset_data_dir.sh --utt-list "data/local/${split}_$part" data/all "data/${split}_$part"
+    done
+    utils/combine_data.sh "data/${split}_voices" "data/${split}_train" data/voices_some
+  done
 fi
 
 if stage 2 language "How is a word pronounced (L), which words may follow each other (G), how do frames spell phones (T)?"; then
@@ -60,26 +72,31 @@ if stage 3 training "What helps with a new voice: many versions of the known one
   need 1 data/official_train/feats.scp
   need 2 data/lang/tokens.txt
   # shellcheck disable=SC2046 # a list of splits
-  for system in $systems; do local/train_systems.sh --cmd "$train_cmd" --nj "$nj" --seed "$seed" "$system" $(all_splits); done
+  for system in $trained; do local/train_systems.sh --cmd "$train_cmd" --nj "$nj" --seed "$seed" "$system" $(all_splits); done
 fi
 
 if stage 4 decoding "Which digit explains the sound best?"; then
   need 2 exp/graph/TLG.fst
-  for system in $systems; do for split in $(all_splits); do
+  for system in $trained; do for split in $(all_splits); do
     need 3 "exp/${system}_$split/final.pt"
-    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" exp/graph "data/${split}_test" "exp/${system}_$split/decode_test"
+    decode "$system" "$split"
   done; done
 fi
 
-if stage 5 scoring "How many digits are wrong?"; then
+if stage 5 adaptation "What can be learned from a voice without being told what it says?"; then
+  if [ "$systems" != "$trained" ]; then
+    for split in $(all_splits); do need 4 "exp/voices_$split/decode_test/scoring_kaldi/best_wer"; done
+    # shellcheck disable=SC2046 # a list of splits
+    local/train_systems.sh --cmd "$train_cmd" --nj "$nj" --seed "$seed" adapt $(all_splits)
+    for split in $(all_splits); do decode adapt "$split"; done
+  fi
+fi
+
+if stage 6 scoring "How many digits are wrong, and which?"; then
   for system in $systems; do for split in $(all_splits); do
-    need 4 "exp/${system}_$split/decode_test/lat.1.gz"
-    local/score.sh --cmd "$decode_cmd" "data/${split}_test" exp/graph "exp/${system}_$split/decode_test"
+    need 4 "exp/${system}_$split/decode_test/scoring_kaldi/best_wer"
+    steps/report.sh "exp/${system}_$split"
   done; done
-fi
-
-if stage 6 report "What went wrong, and why?"; then
-  for system in $systems; do steps/report.sh "exp/${system}_official"; done
 fi
 stages_end
 

@@ -2,15 +2,24 @@
 """Write data/all from the Free Spoken Digit Dataset, and the lists of its splits.
 
 Reads <corpus>/<digit>_<speaker>_<index>.wav (or <corpus>/recordings/), 8 kHz.
-Writes wav.scp, text, utt2spk, spk2utt in <data>/all, utterances named <speaker>-<digit>-<index>; and lists of
+Writes wav.scp, segments, text, utt2spk, spk2utt in <data>/all, utterances named <speaker>-<digit>-<index>; and lists of
 utterances in <data>/local: official_{train,dev,test} (the published split: indices 0 to 4 test) and, for each speaker,
 loo_<speaker>_{train,dev,test}: test holds all of the speaker, dev the others' indices 0 to 4, train the rest.
 Example: local/prepare_data.py ~/free-spoken-digit-dataset data
+
+The segments leave out the pauses around a word. Half of one speaker's frames are pauses and hardly any of another's, so
+that without this the mean and variance of a speaker's features tell how he cut his recordings, not how he sounds.
+"--trim false": the recordings as they are.
 """
 
 import pathlib
 import re
 import sys
+import wave
+
+import numpy as np
+from endpoints import endpoints
+from sidamo.io import script
 
 WORDS = "zero one two three four five six seven eight nine".split()
 TEST_INDICES = range(5)
@@ -24,21 +33,31 @@ def write(path: pathlib.Path, lines) -> None:
     temporary.rename(path)
 
 
+def segment(path: pathlib.Path, trim: bool) -> str:
+    """"<begin> <end>" in seconds, of the word in a recording or of the whole."""
+    with wave.open(str(path)) as file:
+        rate, samples = file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    begin, end = endpoints(samples, rate) if trim else (0.0, len(samples) / rate)
+    return f"{begin:.4f} {end:.4f}"
+
+
 def main() -> int:
-    if len(sys.argv) != 3 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__, file=sys.stdout if "--help" in sys.argv else sys.stderr)
-        return 0 if "--help" in sys.argv else 1
-    corpus, data = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])
+    parser = script.argument_parser(__doc__)
+    parser.add_argument("corpus", type=pathlib.Path, help="the repository, or its folder recordings")
+    parser.add_argument("data", type=pathlib.Path, help="folder of the data directories")
+    parser.add_argument("--trim", choices=("true", "false"), default="true", help="leave out pauses (default true)")
+    args = parser.parse_args()
+    corpus, data = args.corpus.resolve(), args.data
     if (corpus / "recordings").is_dir():
         corpus = corpus / "recordings"
     rows = []  # (utterance, speaker, digit, index, path)
-    for wave in sorted(corpus.glob("*.wav")):
-        match = re.fullmatch(r"(\d)_([a-z]+)_(\d+)", wave.stem)
+    for path in sorted(corpus.glob("*.wav")):
+        match = re.fullmatch(r"(\d)_([a-z]+)_(\d+)", path.stem)
         if not match:
-            print(f"prepare_data.py: {wave}: expected <digit>_<speaker>_<index>.wav", file=sys.stderr)
+            print(f"prepare_data.py: {path}: expected <digit>_<speaker>_<index>.wav", file=sys.stderr)
             return 1
         digit, speaker, index = int(match[1]), match[2], int(match[3])
-        rows.append((f"{speaker}-{digit}-{index:02d}", speaker, digit, index, wave))
+        rows.append((f"{speaker}-{digit}-{index:02d}", speaker, digit, index, path))
     rows.sort()
     speakers = sorted({row[1] for row in rows})
     if len(speakers) < 2:
@@ -47,7 +66,8 @@ def main() -> int:
               file=sys.stderr)  # fmt: skip
         return 1
 
-    write(data / "all/wav.scp", (f"{utt} {wave}" for utt, _, _, _, wave in rows))
+    write(data / "all/wav.scp", (f"{utt} {path}" for utt, _, _, _, path in rows))
+    write(data / "all/segments", (f"{utt} {utt} {segment(path, args.trim == 'true')}" for utt, _, _, _, path in rows))
     write(data / "all/text", (f"{utt} {WORDS[digit]}" for utt, _, digit, _, _ in rows))
     write(data / "all/utt2spk", (f"{utt} {speaker}" for utt, speaker, _, _, _ in rows))
     write(data / "all/spk2utt", (f"{s} {' '.join(r[0] for r in rows if r[1] == s)}" for s in speakers))

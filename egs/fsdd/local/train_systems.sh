@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains one system on each of the recipe's splits, several splits at a time, each with one thread.
 #
-# Reads   data/<split>_{train,dev}, data/synthetic_{train,dev}, data/lang, conf/train_{plain,augment,transfer}.conf
-# Writes  exp/<system>_<split>/, exp/log/train_<system>.*.log, and exp/synthetic/ where the system starts from it
+# Reads   data/<split>_{train,voices,dev,test}, data/voices{,_dev}, data/lang, conf/train_*.conf; exp/voices_<split> (adapt)
+# Writes  exp/<system>_<split>/, exp/log/train_<system>.*.log; exp/voices/ (what voices starts from); data/<split>_adapt
 # Example: local/train_systems.sh --nj 2 augment official loo_george
 #
 # Options:
@@ -23,11 +23,20 @@ if [ $# -lt 2 ]; then
 fi
 system=$1
 shift
+options=(--cmd "$cmd" --nj 1 --seed "$seed" --num-threads 1)
 
-train=(steps/train_ctc.sh --cmd "$cmd" --seed "$seed" --train-config conf/train_augment.conf)
+# hypotheses_as_text SPLIT: data/<split>_adapt, the test recordings with what they were taken for instead of what they are,
+# beside all that the model was trained on
+hypotheses_as_text() {
+  local heard=data/$1_heard
+  utils/copy_data_dir.sh "data/$1_test" "$heard"
+  sort "exp/voices_$1/decode_test/scoring_kaldi/penalty_0.0/10.txt" >"$heard/text"
+  utils/combine_data.sh "data/$1_adapt" "data/$1_voices" "$heard"
+}
+
 if [ -z "$split" ]; then
-  if [ "$system" = transfer ]; then
-    "${train[@]}" --num-threads "$nj" data/synthetic_train data/synthetic_dev data/lang exp/synthetic
+  if [ "$system" = voices ]; then
+    steps/train_ctc.sh "${options[@]}" --train-config conf/train_augment.conf data/voices data/voices_dev data/lang exp/voices
   fi
   mkdir -p exp/log
   $cmd --max-jobs-run "$nj" JOB=1:$# "exp/log/train_$system.JOB.log" \
@@ -36,11 +45,21 @@ if [ -z "$split" ]; then
   exit
 fi
 name=${!split}
-sets=("data/${name}_train" "data/${name}_dev" data/lang "exp/${system}_$name")
-if [ "$system" = transfer ]; then
-  train=(steps/transfer_ctc.sh --cmd "$cmd" --seed "$seed" --train-config conf/train_transfer.conf)
-  sets=(exp/synthetic "${sets[@]}")
-elif [ "$system" = plain ]; then
-  train+=(--train-config conf/train_plain.conf)
-fi
-"${train[@]}" --num-threads 1 "${sets[@]}"
+target=("data/${name}_dev" data/lang "exp/${system}_$name")
+case $system in
+  plain | augment)
+    steps/train_ctc.sh "${options[@]}" --train-config "conf/train_$system.conf" "data/${name}_train" "${target[@]}"
+    ;;
+  voices)
+    steps/transfer_ctc.sh "${options[@]}" --train-config conf/train_voices.conf exp/voices "data/${name}_voices" "${target[@]}"
+    ;;
+  adapt)
+    hypotheses_as_text "$name"
+    steps/transfer_ctc.sh "${options[@]}" --train-config conf/train_adapt.conf "exp/voices_$name" "data/${name}_adapt" \
+      "${target[@]}"
+    ;;
+  *)
+    echo "train_systems.sh: $system: expected plain, augment, voices or adapt" >&2
+    exit 1
+    ;;
+esac
