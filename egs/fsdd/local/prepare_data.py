@@ -34,7 +34,7 @@ def write(path: pathlib.Path, lines) -> None:
 
 
 def segment(path: pathlib.Path, trim: bool) -> str:
-    """"<begin> <end>" in seconds, of the word in a recording or of the whole."""
+    """Begin and end in seconds, of the word in a recording or of the whole."""
     with wave.open(str(path)) as file:
         rate, samples = file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2")
     begin, end = endpoints(samples, rate) if trim else (0.0, len(samples) / rate)

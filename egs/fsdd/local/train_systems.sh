@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Trains one system on each of the recipe's splits, several splits at a time, each with one thread.
 #
-# Reads   data/<split>_{train,voices,dev,test}, data/voices{,_dev}, data/lang, conf/train_*.conf; exp/voices_<split> (adapt)
-# Writes  exp/<system>_<split>/, exp/log/train_<system>.*.log; exp/voices/ (what voices starts from); data/<split>_adapt
+# Reads   data/<split>_{train,voices,dev,test}, data/voices{,_dev}, data/lang, conf/train_*.conf; exp/voices_<split>
+# Writes  exp/<system>_<split>/, exp/log/train_<system>.*.log; exp/voices/ (what voices starts from); for adapt and balanced
+#         data/<split>_<system>: the test recordings with what they were taken for, and all that voices was trained on
 # Example: local/train_systems.sh --nj 2 augment official loo_george
 #
 # Options:
@@ -25,13 +26,17 @@ system=$1
 shift
 options=(--cmd "$cmd" --nj 1 --seed "$seed" --num-threads 1)
 
-# hypotheses_as_text SPLIT: data/<split>_adapt, the test recordings with what they were taken for instead of what they are,
-# beside all that the model was trained on
+# hypotheses_as_text SYSTEM SPLIT: makes data/<split>_<system>
 hypotheses_as_text() {
-  local heard=data/$1_heard
-  utils/copy_data_dir.sh "data/$1_test" "$heard"
-  sort "exp/voices_$1/decode_test/scoring_kaldi/penalty_0.0/10.txt" >"$heard/text"
-  utils/combine_data.sh "data/$1_adapt" "data/$1_voices" "$heard"
+  local model=exp/voices_$2 heard=data/$2_$1_heard
+  utils/copy_data_dir.sh "data/$2_test" "$heard"
+  if [ "$1" = adapt ]; then
+    sort "$model/decode_test/scoring_kaldi/penalty_0.0/10.txt" >"$heard/text"
+  else
+    local/balanced_hypotheses.py "$heard" "$model/loglikes_$2_test/loglikes.scp" data/local/dict/lexicon.txt \
+      data/local/digits data/lang/tokens.txt "$heard/text"
+  fi
+  utils/combine_data.sh "data/$2_$1" "data/$2_voices" "$heard"
 }
 
 if [ -z "$split" ]; then
@@ -53,13 +58,13 @@ case $system in
   voices)
     steps/transfer_ctc.sh "${options[@]}" --train-config conf/train_voices.conf exp/voices "data/${name}_voices" "${target[@]}"
     ;;
-  adapt)
-    hypotheses_as_text "$name"
-    steps/transfer_ctc.sh "${options[@]}" --train-config conf/train_adapt.conf "exp/voices_$name" "data/${name}_adapt" \
+  adapt | balanced)
+    hypotheses_as_text "$system" "$name"
+    steps/transfer_ctc.sh "${options[@]}" --train-config conf/train_adapt.conf "exp/voices_$name" "data/${name}_$system" \
       "${target[@]}"
     ;;
   *)
-    echo "train_systems.sh: $system: expected plain, augment, voices or adapt" >&2
+    echo "train_systems.sh: $system: expected plain, augment, voices, adapt or balanced" >&2
     exit 1
     ;;
 esac
