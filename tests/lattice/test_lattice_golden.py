@@ -150,3 +150,21 @@ def test_determinizing_a_determinized_lattice_changes_nothing(golden_copy, run):
         done = run(command, cwd=golden_copy)
         assert done.returncode == 0, done.stderr
         assert_same_lattices(golden_copy / "tmp/x.ark", golden_copy / "lat/sub.ark", atol=0.02)
+
+
+def test_nbest_to_lattice_is_a_union_and_no_more(tmp_path, run):
+    """Equal word sequences stay two paths; an epsilon arc of the first start leads to each further entry."""
+    (tmp_path / "nbest.ark").write_text("u-1-1 \n0\t1\t5\t1,2,3_4\n1\n\nu-1-x \n0\t1\t5\t2,2,3_4\n1\n\nu-2-1 \n0\t1,1,7\n\n")
+    done = run("nbest-to-lattice ark:nbest.ark ark,t:-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("u-1 \n0\t1\t5\t1,2,3_4\n0\t2\t0\n1\n2\t3\t5\t2,2,3_4\n3\n\nu-2 \n0\t1,1,7\n\n")
+    assert "for 2 utterances, with on average 1.5 N-best paths per utterance." in done.stderr
+
+
+def test_oracle_lattice_is_one_path(golden_copy, run):
+    command = (
+        "lattice-oracle --wildcard-symbols=1:15 --write-lattices=ark:tmp/o.ark ark:lat/lat.ark ark,t:ctc/ref.int ark:/dev/null"
+    )
+    done = run(f"{command} && nbest-to-linear ark:tmp/o.ark ark:/dev/null ark,t:-", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert "Done 30 n-best entries, 0 had errors." in done.stderr

@@ -4,7 +4,7 @@ import struct
 import sys
 
 from sidamo.io import log
-from sidamo.io.errors import DataError, OptionError
+from sidamo.io.errors import CheckFailed, DataError, OptionError
 
 
 class Counts:
@@ -61,12 +61,12 @@ def single(x: float) -> float:
 
 
 def acoustic_scale(opts) -> float:
-    """The acoustic scale from --acoustic-scale or its inverse; raises OptionError where both are given."""
+    """The acoustic scale from --acoustic-scale or its inverse; raises CheckFailed where both are given, as in Kaldi."""
     inverse = getattr(opts, "inv_acoustic_scale", 1.0)
     if inverse == 1.0:
         return single(opts.acoustic_scale)
     if opts.acoustic_scale != 1.0:
-        raise OptionError("give --acoustic-scale or --inv-acoustic-scale, not both")
+        raise CheckFailed("give --acoustic-scale or --inv-acoustic-scale, not both")
     if inverse == 0.0:
         raise OptionError("--inv-acoustic-scale is 0, which has no inverse")
     return single(1.0 / inverse)

@@ -4,7 +4,7 @@ import sys
 
 from sidamo.bin import tool
 from sidamo.io import log
-from sidamo.io.errors import OptionError
+from sidamo.io.errors import CheckFailed, OptionError
 from sidamo.io.options import Options
 
 USAGE = """Decode, reading log-likelihoods (of token labels: column v is label v + 1, column 0 the blank) as matrices.
@@ -26,6 +26,8 @@ def add_common_options(options: Options) -> None:
 
 def read_graph(opts, path: str):
     """(graph, its kind of search) of the options."""
+    if opts.hash_ratio < 1.0:
+        raise CheckFailed(f"--hash-ratio={opts.hash_ratio:g}: must be at least 1 (Kaldi asserts it)")
     if not opts.ctc_topo:
         from sidamo.decode.graph import load_graph
         from sidamo.decode.search import Search

@@ -3,6 +3,7 @@
 from sidamo.bin import tool
 from sidamo.bin.decode_faster import Tally, add_common_options, print_words, read_graph, read_words
 from sidamo.io import log
+from sidamo.io.errors import CheckFailed
 from sidamo.io.options import Options
 
 USAGE = """Generate lattices, reading log-likelihoods (of token labels: column v is label v + 1) as matrices.
@@ -22,6 +23,8 @@ def make_options(usage: str) -> Options:
     options.add("determinize-lattice", True, "If true, determinize the lattice (one path for each word sequence)")
     options.add("post-decode-acwt", 1.0, "Factor of the acoustic costs as written (10 where scoring sweeps LMWT 7..17)")
     options.add("prune-scale", 0.1, "Kaldi's measure of how exact pruning on the way is; it is exact here")
+    options.add("memory-pool-tokens-block-size", 256, "Kaldi's memory pools; have no effect here")
+    options.add("memory-pool-links-block-size", 256, "Kaldi's memory pools; have no effect here")
     options.add("phone-determinize", True, "Kaldi's first pass over phones; labels are tokens here, one pass does")
     options.add("word-determinize", True, "If true, determinize on words (the pass that is made here)")
     options.add("minimize", False, "If true, push and minimize after determinization")
@@ -72,6 +75,8 @@ def run(opts, args) -> int:
     from sidamo.io.tables import SequentialReader, Writer
 
     pruning = opts.make(LatticeOptions)
+    if not 0.0 < opts.prune_scale < 1.0:
+        raise CheckFailed(f"--prune-scale={opts.prune_scale:g}: must be between 0 and 1 (Kaldi asserts it)")
     table, hot = read_words(opts)
     graph, search_kind = read_graph(opts, args[0])
     finish = determinizer(opts, pruning.lattice_beam)

@@ -36,7 +36,8 @@ def main(argv=None) -> int:
         raise OptionError(f"--beam={opts.beam:g}: expected a beam of at least 0")
     limits = opts.make(DeterminizeOptions)
 
-    from sidamo.io.lattice import is_top_sorted, top_sort
+    from sidamo.io.lattice import is_top_sorted, to_lattice, top_sort
+    from sidamo.lattice.acoustic import FrameCosts
 
     counts, depths, warned = Counts(), [0.0, 0.0, 0], 0
     with contextlib.ExitStack() as stack:
@@ -47,15 +48,15 @@ def main(argv=None) -> int:
             nonlocal warned
             clat, reached = determinize(scale(lat, **scales), opts.beam, limits, key)
             if clat.start < 0:
-                log.warn(f"For key {key}, determinization gave an empty lattice")
-                return False
-            if reached < opts.beam:
+                log.warn(f"For key {key}, determinized and trimmed lattice was empty.")
+                warned += 1
+            elif reached < opts.beam:
                 warned += 1
                 log.warn(
                     f"For key {key}, effective beam is {reached:g} instead of {opts.beam:g} "
                     "(limited by --max-mem, --max-arcs or --max-states)"
                 )
-            if opts.minimize:
+            if opts.minimize and clat.start >= 0:
                 from sidamo.lattice.minimize import minimize
 
                 clat = minimize(clat)
@@ -64,7 +65,10 @@ def main(argv=None) -> int:
             depths[0] += lat.num_arcs
             depths[1] += value * frames
             depths[2] += frames
-            writer.write(key, unscale(clat, **scales))
+            if opts.write_compact:
+                writer.write(key, unscale(clat, **scales))
+            else:
+                writer.write(key, FrameCosts(lat, key).put_back(to_lattice(unscale(clat, **scales)), key))
             return True
 
         each(reader, counts, work)
@@ -74,7 +78,10 @@ def main(argv=None) -> int:
             f"output depth is {depths[1] / depths[2]:g}, over {depths[2]} frames "
             f"(average num-frames = {depths[2] / max(counts.done, 1):g})."
         )
-    log.info(f"Done {counts.done} lattices, determinization finished earlier than the beam for {warned} of these.")
+    log.info(
+        f"Done {counts.done} lattices, determinization finished earlier than specified by the beam (or output was empty) on "
+        f"{warned} of these."
+    )
     return counts.status()
 
 

@@ -25,28 +25,32 @@ def main(argv=None) -> int:
     opts, (first, second, wspecifier) = options.parse(argv, num_args=3)
     alpha = single(opts.alpha)
 
+    from sidamo.io.lattice import to_compact, to_lattice
+    from sidamo.lattice.acoustic import FrameCosts
     from sidamo.lattice.compose import compose, without_strings
     from sidamo.lattice.ops import scale
 
     counts, missing, empty = Counts(), 0, 0
+    kind = "compact_lattice" if opts.write_compact else "lattice"
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(SequentialReader(first, "compact_lattice"))
+        reader = stack.enter_context(SequentialReader(first, kind))
         others = stack.enter_context(RandomAccessReader(second, "compact_lattice"))
-        writer = optional_writer(stack, wspecifier, "compact_lattice" if opts.write_compact else "lattice")
+        writer = optional_writer(stack, wspecifier, kind)
 
-        def work(key, clat):
+        def work(key, lat):
             nonlocal missing, empty
             if key not in others:
                 log.warn(f"No lattice found for utterance {key} in {second}. Not producing output")
                 missing += 1
                 return False
             other = scale(without_strings(others[key]), lm_scale=1.0 - alpha, acoustic_scale=1.0 - alpha)
+            clat = lat if opts.write_compact else to_compact(lat)
             composed = compose(scale(clat, lm_scale=alpha, acoustic_scale=alpha), other)
             if composed.start < 0:
                 log.warn(f"For utterance {key}, composed result is empty.")
                 empty += 1
                 return False
-            writer.write(key, composed)
+            writer.write(key, composed if opts.write_compact else FrameCosts(lat, key).put_back(to_lattice(composed), key))
             return True
 
         each(reader, counts, work)

@@ -28,19 +28,26 @@ def add_options(options) -> None:
 
 def rescore(rspecifier: str, wspecifier: str, model, opts) -> int:
     """The loop over lattices; returns the exit status."""
+    from sidamo.io.lattice import to_compact, to_lattice
+    from sidamo.lattice.acoustic import FrameCosts
     from sidamo.lattice.rescore import add_lm_cost
 
     lm_scale, counts = single(opts.lm_scale), Counts()
+    kind = "compact_lattice" if opts.write_compact else "lattice"
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(SequentialReader(rspecifier, "compact_lattice"))
-        writer = optional_writer(stack, wspecifier, "compact_lattice" if opts.write_compact else "lattice")
+        reader = stack.enter_context(SequentialReader(rspecifier, kind))
+        writer = optional_writer(stack, wspecifier, kind)
 
-        def work(key, clat):
+        def work(key, lat):
+            if lm_scale == 0.0:
+                writer.write(key, lat)
+                return True
+            clat = lat if opts.write_compact else to_compact(lat)
             rescored = add_lm_cost(clat, model, lm_scale, determinize=opts.determinize, key=key)
             if rescored.start < 0:
                 log.warn(f"Empty lattice for utterance {key} (incompatible LM?)")
                 return False
-            writer.write(key, rescored)
+            writer.write(key, rescored if opts.write_compact else FrameCosts(lat, key).put_back(to_lattice(rescored), key))
             return True
 
         each(reader, counts, work)

@@ -5,7 +5,7 @@ import contextlib
 from sidamo.bin import tool
 from sidamo.bin._lattice import Counts, add_scales, each, nonzero_scales, optional_writer
 from sidamo.io import log
-from sidamo.io.errors import OptionError
+from sidamo.io.errors import CheckFailed
 from sidamo.io.options import Options
 from sidamo.io.tables import SequentialReader
 
@@ -24,8 +24,8 @@ def main(argv=None) -> int:
     options.add("write-compact", True, "If true, write in normal (compact) form.")
     opts, (rspecifier, wspecifier) = options.parse(argv, num_args=2)
     scales = nonzero_scales(opts)
-    if not opts.beam >= 0:
-        raise OptionError(f"--beam={opts.beam:g}: expected a beam of at least 0")
+    if not opts.beam > 0:
+        raise CheckFailed(f"--beam={opts.beam:g}: expected a beam above 0")
 
     from sidamo.lattice.ops import prune, scale, unscale
 

@@ -5,7 +5,7 @@ import contextlib
 from sidamo.bin import tool
 from sidamo.bin._lattice import Counts, add_scales, each, nonzero_scales, optional_writer
 from sidamo.io import log
-from sidamo.io.errors import OptionError
+from sidamo.io.errors import CheckFailed
 from sidamo.io.options import Options
 from sidamo.io.tables import SequentialReader
 
@@ -29,7 +29,7 @@ def main(argv=None) -> int:
     opts, (rspecifier, wspecifier) = options.parse(argv, num_args=2)
     scales = nonzero_scales(opts)
     if opts.n <= 0:
-        raise OptionError(f"--n={opts.n}: expected a positive number of paths")
+        raise CheckFailed(f"--n={opts.n}: expected a positive number of paths")
 
     from sidamo.lattice.nbest import nbest_paths, path_lattices, random_paths
     from sidamo.lattice.ops import scale, unscale

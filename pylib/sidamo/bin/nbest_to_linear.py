@@ -22,6 +22,7 @@ def main(argv=None) -> int:
     options = Options(USAGE)
     opts, args = options.parse(argv, num_args=(2, 5))
 
+    from sidamo.io.lattice import INF
     from sidamo.lattice.nbest import linear_path
 
     counts = Counts()
@@ -31,8 +32,11 @@ def main(argv=None) -> int:
         writers = [optional_writer(stack, target, kind) for target, kind in zip(args[1:], kinds)]
 
         def work(key, clat):
-            path = linear_path(clat, key)
-            for writer, value in zip(writers, (path.alignment, path.words, path.graph_cost, path.acoustic_cost)):
+            values = ([], [], INF, INF)  # of a lattice without states, as in Kaldi
+            if clat.start >= 0:
+                path = linear_path(clat, key)
+                values = (path.alignment, path.words, path.graph_cost, path.acoustic_cost)
+            for writer, value in zip(writers, values):
                 if writer is not None:
                     writer.write(key, value)
 

@@ -32,6 +32,8 @@ class DecoderOptions:
 
     def __post_init__(self):
         check_pruning(self)
+        if self.min_active == self.max_active:
+            raise CheckFailed(f"--min-active={self.min_active}: must be below --max-active={self.max_active}")
 
 
 @dataclass(frozen=True)

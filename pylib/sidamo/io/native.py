@@ -178,7 +178,7 @@ def flatten(args: tuple) -> list:
     flat = []
     for arg in args:
         if type(arg) is np.ndarray:
-            flat += None, None, arg.size, arg.itemsize, arg.ctypes.data
+            flat += None, None, arg.size, arg.itemsize, arg.__array_interface__["data"][0]
             flat += arg.shape
             flat += arg.strides
         else:

@@ -337,31 +337,28 @@ def with_super_final(clat: CompactLattice) -> CompactLattice:
 
 
 def union(first: CompactLattice, second: CompactLattice) -> CompactLattice:
-    """Paths of either lattice; a new start leads to both by epsilon arcs."""
-    present = [lat for lat in (first, second) if lat.start >= 0]
-    if len(present) < 2:
-        return present[0] if present else first
-    shifts = np.cumsum([1, first.num_states])
-    joined = {
-        name: np.concatenate([getattr(lat, name) for lat in present])
-        for name in ("label", "graph_cost", "acoustic_cost", "strings", "final_strings")
-    }
-    offsets = np.concatenate([[0], 2 + first.offsets, 2 + first.num_arcs + second.offsets[1:]])
-    nextstate = np.concatenate([lat.nextstate + shift for lat, shift in zip(present, shifts)])
-    zero = np.zeros(2, np.int32)
+    """Paths of either lattice: an epsilon arc leads from the first's start to the second's, as OpenFst's Union has it."""
+    if first.start < 0 or second.start < 0:
+        return second if first.start < 0 else first
+    new = int(first.offsets[first.start + 1])  # where the new arc stands, the last of the first's start
+
+    def arcs(name, value):
+        return np.concatenate([np.insert(getattr(first, name), new, value), getattr(second, name)])
+
+    def states(name):
+        return np.concatenate([getattr(first, name), getattr(second, name)])
 
     def run_on(a, b):
         return np.concatenate([a, a[-1] + b[1:]])
 
+    offsets = first.offsets + (np.arange(first.num_states + 1) > first.start)
+    string_offsets = np.insert(first.string_offsets, new, first.string_offsets[new])
+    nextstate = np.insert(first.nextstate, new, first.num_states + second.start)
     return CompactLattice(
-        0, offsets, np.concatenate([zero, joined["label"]]), np.concatenate([zero, joined["graph_cost"]]),
-        np.concatenate([zero, joined["acoustic_cost"]]),
-        np.concatenate([np.add([first.start, second.start], shifts), nextstate]).astype(np.int32),
-        np.concatenate([zero, run_on(first.string_offsets, second.string_offsets)]).astype(np.int64), joined["strings"],
-        np.concatenate([[INF], first.final_graph, second.final_graph]),
-        np.concatenate([[INF], first.final_acoustic, second.final_acoustic]),
-        np.concatenate([[0], run_on(first.final_string_offsets, second.final_string_offsets)]).astype(np.int64),
-        joined["final_strings"],
+        first.start, run_on(offsets, second.offsets), arcs("label", 0), arcs("graph_cost", 0.0), arcs("acoustic_cost", 0.0),
+        np.concatenate([nextstate, second.nextstate + first.num_states]).astype(np.int32),
+        run_on(string_offsets, second.string_offsets), states("strings"), states("final_graph"), states("final_acoustic"),
+        run_on(first.final_string_offsets, second.final_string_offsets), states("final_strings"),
     )  # fmt: skip
 
 
