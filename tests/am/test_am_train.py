@@ -94,7 +94,7 @@ def unbroken(toy, tmp_path_factory):
 
 def test_it_learns_and_leaves_what_a_stranger_needs(toy, unbroken):
     rows = curve(unbroken)
-    assert list(rows[0]) == ["epoch", "step", "train_loss", "dev_loss", "dev_ter", "dev_wer", "lr", "seconds"]
+    assert list(rows[0]) == ["epoch", "step", "train_loss", "dev_loss", "dev_ter", "dev_wer", "lr", "seconds", "cpu_seconds"]
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert min(row["dev_ter"] for row in rows) < 10
     assert rows[-1]["train_loss"] < 0.3 * rows[0]["train_loss"]

@@ -1,5 +1,6 @@
 """The files of a training run: checkpoint, models of epochs, curve, posteriors of one dev utterance."""
 
+import math
 import os
 from dataclasses import asdict, dataclass, field
 
@@ -11,7 +12,7 @@ from sidamo.io.errors import DataError
 from .model import load_file, save_file, save_model
 
 LAST = "checkpoint.pt"
-CURVE = ("epoch", "step", "train_loss", "dev_loss", "dev_ter", "dev_wer", "lr", "seconds")
+CURVE = ("epoch", "step", "train_loss", "dev_loss", "dev_ter", "dev_wer", "lr", "seconds", "cpu_seconds")
 
 
 @dataclass
@@ -26,6 +27,7 @@ class State:
     epoch_loss: float = 0.0  # nats
     epoch_tokens: float = 0.0
     epoch_seconds: float = 0.0
+    epoch_cpu_seconds: float = 0.0
     running_loss: float = 0.0
     num_good: int = 0
     num_bad: int = 0
@@ -99,7 +101,7 @@ def write_text(path, text: str) -> None:
 def write_curve(out, rows) -> None:
     """log/curve.tsv: one line an epoch."""
     lines = ["\t".join(CURVE)]
-    lines += ["\t".join(f"{row[c]:.6g}" for c in CURVE) for row in rows]
+    lines += ["\t".join(f"{row.get(c, math.nan):.6g}" for c in CURVE) for row in rows]
     os.makedirs(os.path.join(out, "log"), exist_ok=True)
     write_text(os.path.join(out, "log", "curve.tsv"), "\n".join(lines) + "\n")
 

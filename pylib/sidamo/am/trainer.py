@@ -96,7 +96,7 @@ class Trainer:
     def run_epoch(self) -> None:
         """One pass, from the position in the state to the end; then the dev set, and the files of an epoch."""
         state, rank, count = self.state, self.processes.rank, self.processes.count
-        started = time.monotonic() - state.epoch_seconds
+        watch = Stopwatch(state.epoch_seconds, state.epoch_cpu_seconds)
         groups = self.groups()
         todo = groups[state.update :]
         epoch = state.epoch
@@ -109,12 +109,12 @@ class Trainer:
             for group, batches in zip(todo, data.prefetch(load, todo)):
                 self.update(group, batches, len(groups))
                 state.update += 1
-                state.epoch_seconds = time.monotonic() - started
+                state.epoch_seconds, state.epoch_cpu_seconds = watch.seconds, watch.cpu_seconds
                 tick(state.epoch_loss / max(1.0, state.epoch_tokens))
                 self.maybe_save()
-        self.finish_epoch(started)
+        self.finish_epoch(watch)
 
-    def finish_epoch(self, started: float) -> None:
+    def finish_epoch(self, watch: "Stopwatch") -> None:
         """Measure the dev set, add a row to the curve, write the epoch's model, move on to the next epoch."""
         state = self.state
         with self.averaged_weights():
@@ -126,15 +126,15 @@ class Trainer:
                 "epoch": state.epoch + 1, "step": state.step,
                 "train_loss": state.epoch_loss / max(1.0, state.epoch_tokens), "dev_loss": result.loss,
                 "dev_ter": result.ter, "dev_wer": result.wer, "lr": state.lr,
-                "seconds": time.monotonic() - started,
+                "seconds": watch.seconds, "cpu_seconds": watch.cpu_seconds,
             })  # fmt: skip
             if self.processes.is_first:
                 keep = self.epochs_to_average()
                 checkpoint.write_epoch(self.out, state.epoch + 1, self.model, keep)
                 checkpoint.write_posteriors(self.out, state.epoch + 1, result.example_key, result.example)
         row = state.curve[-1]
-        state.epoch, state.update, state.epoch_seconds = state.epoch + 1, 0, 0.0
-        state.epoch_loss = state.epoch_tokens = 0.0
+        state.epoch, state.update = state.epoch + 1, 0
+        state.epoch_loss = state.epoch_tokens = state.epoch_seconds = state.epoch_cpu_seconds = 0.0
         self.save()
         if self.processes.is_first:
             checkpoint.write_curve(self.out, state.curve)
@@ -278,6 +278,22 @@ class Trainer:
             self.state = found
             info(f"going on after epoch {self.state.epoch}, update {self.state.update} (step {self.state.step})")
         self.processes.wait()
+
+
+class Stopwatch:
+    """Time since it was made, and before that: on the wall, and of the processor in all threads of this process."""
+
+    def __init__(self, seconds: float, cpu_seconds: float):
+        self.started = time.monotonic() - seconds
+        self.cpu_started = time.process_time() - cpu_seconds
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self.cpu_started
 
 
 def mix(*numbers: int) -> int:

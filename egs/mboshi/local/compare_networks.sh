@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Trains every network on Mboshi with one schedule and prints how they compare.
+#
+# Reads   data/{train,dev}, data/lang_spelling, exp/graph_3gram (run.sh --stop-stage 2 makes them), conf/train_NAME.conf
+# Writes  exp/compare/<network>/ as steps/train_ctc.sh does, with greedy_dev/ and decode_3gram_dev/; exp/compare/table.txt
+# Example: local/compare_networks.sh --num-epochs 5 --networks "tdnn tdnnf lstm"
+#
+# Each network has the size of its conf/train_NAME.conf; the schedule, the augmentation and the batches are those below for
+# all. What is there already is not made again, so a run that was cut off goes on where it was.
+#
+# Options:
+#   --networks "..."         which ones, by their conf/train_NAME.conf; default: all
+#   --num-epochs 5           passes over the training data
+#   --learning-rate 0.002    peak of the cosine schedule
+#   --warmup-steps 200       updates until then
+#   --max-utts 8             utterances in a batch
+#   --num-threads 1          threads of the trainer
+#   --seed 0                 of the training
+#   --nj 1                   jobs that decode
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. ./path.sh
+# shellcheck source=../cmd.sh
+. ./cmd.sh
+networks="tdnn tdnnf dfsmn indrnn ligru wav2letter wav2letter_asg lstm_online lstm gru conformer"
+num_epochs=5
+learning_rate=0.002
+warmup_steps=200
+max_utts=8
+num_threads=1
+seed=0
+nj=1
+. utils/parse_options.sh
+for file in data/{train,dev}/feats.scp data/lang_spelling/tokens.txt exp/graph_3gram/TLG.fst; do
+  if [ ! -s "$file" ]; then
+    echo "compare_networks.sh: $file is missing; to mend: ./run.sh --stop-stage 2" >&2
+    exit 1
+  fi
+done
+
+schedule="--word-boundary=| --precision=bfloat16 --schedule=cosine --learning-rate=$learning_rate"
+schedule="$schedule --warmup-steps=$warmup_steps --weight-decay=0.02 --max-utts=$max_utts --average=3"
+schedule="$schedule --time-masks=2 --time-mask-max=15 --freq-masks=2 --freq-mask-max=6"
+for network in $networks; do
+  dir=exp/compare/$network
+  config=$SIDAMO_ROOT/conf/train_$network.conf
+  if [ ! -f "$dir/.compared" ]; then
+    steps/train_ctc.sh --cmd "$train_cmd" --nj "$nj" --train-config "$config" --train-opts="$schedule" --seed "$seed" \
+      --num-epochs "$num_epochs" --num-threads "$num_threads" --keep-dump false data/train data/dev data/lang_spelling "$dir"
+    steps/decode_greedy.sh --nj "$nj" --cmd "$decode_cmd" --word-boundary "|" data/dev "$dir" "$dir/greedy_dev"
+    # ASG has no blank: its paths are none of a CTC graph's.
+    if ! grep -q '^--criterion=asg' "$config"; then
+      steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 exp/graph_3gram data/dev "$dir/decode_3gram_dev"
+      local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_3gram "$dir/decode_3gram_dev"
+    fi
+    touch "$dir/.compared"
+  fi
+done
+# shellcheck disable=SC2086 # a list of names
+local/compare_networks.py exp/compare $networks | tee exp/compare/table.txt.tmp
+mv exp/compare/table.txt.tmp exp/compare/table.txt
