@@ -3,14 +3,14 @@
 #
 # Reads   data/{train,dev}, data/lang_spelling, exp/graph_3gram (run.sh --stop-stage 2 makes them), conf/train_NAME.conf
 # Writes  exp/compare/<network>/ as steps/train_ctc.sh does, with greedy_dev/ and decode_3gram_dev/; exp/compare/table.txt
-# Example: local/compare_networks.sh --num-epochs 5 --networks "tdnn tdnnf lstm"
+# Example: local/compare_networks.sh --num-epochs 4 --networks "tdnn tdnnf lstm"
 #
 # Each network has the size of its conf/train_NAME.conf; the schedule, the augmentation and the batches are those below for
 # all. What is there already is not made again, so a run that was cut off goes on where it was.
 #
 # Options:
 #   --networks "..."         which ones, by their conf/train_NAME.conf; default: all
-#   --num-epochs 5           passes over the training data
+#   --num-epochs 4           passes over the training data
 #   --learning-rate 0.002    peak of the cosine schedule
 #   --warmup-steps 200       updates until then
 #   --max-utts 8             utterances in a batch
@@ -23,7 +23,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=../cmd.sh
 . ./cmd.sh
 networks="tdnn tdnnf dfsmn indrnn ligru wav2letter wav2letter_asg lstm_online lstm gru conformer"
-num_epochs=5
+num_epochs=4
 learning_rate=0.002
 warmup_steps=200
 max_utts=8
