@@ -480,78 +480,109 @@ def slack(tokens, links, k):
     return max(through - real(tokens, TOKEN * target + COST), np.float32(0))
 
 
+@jit(forceinline=True)
+def lower(extra, i, value, lattice_beam, found, count):
+    """Lower extra[i] to a value within the lattice beam. Returns (it fell, end of `found`: all with a finite extra)."""
+    before = real(extra, i)
+    if not (value <= lattice_beam and value < before):
+        return False, count
+    put_real(extra, i, value)
+    if before == INF:
+        put(found, count, i)
+        count += 1
+    return True, count
+
+
 @jit
-def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end, num_frames):
+def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end, num_frames, found):
     """Backward pass: extra[token] = how much dearer than the best is the best path through the token.
 
     extra of the last frame's tokens is given. It is inf where a token has no path within the lattice beam; a token's
-    best way in adds nothing, a link adds its slack.
+    best way in adds nothing, a link adds its slack. Few tokens are within the beam, and only they are walked: those
+    of a frame are found[begin_found:count], which grows as they are met.
     """
+    count, begin_found = 0, 0
+    for i in range(token_end[num_frames - 1] if num_frames > 0 else 0, token_end[num_frames]):
+        put(found, count, i)
+        count += real(extra, i) < INF
     extra[: token_end[num_frames - 1] if num_frames > 0 else 0] = INF
     for t in range(num_frames, -1, -1):
-        begin, end = token_end[t - 1] if t > 0 else 0, token_end[t]
+        begin = token_end[t - 1] if t > 0 else 0
         changed = True
         while changed:  # epsilons of a frame are in no order; one or two rounds settle them
-            changed = False
-            for j in range(end - 1, begin - 1, -1):
+            changed, k = False, begin_found
+            while k < count:
+                j = word(found, k)
                 prev = word(tokens, TOKEN * j + PREV)
-                if prev >= begin and real(extra, j) < real(extra, prev):
-                    put_real(extra, prev, real(extra, j))
-                    changed = True
+                if prev >= begin:
+                    fell, count = lower(extra, prev, real(extra, j), lattice_beam, found, count)
+                    changed |= fell
+                k += 1
             for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                changed |= pass_extra(tokens, extra, lattice_beam, links, k)
-        for j in range(begin, end):
+                fell, count = pass_extra(tokens, extra, lattice_beam, links, k, found, count)
+                changed |= fell
+        end_found = count
+        for k in range(begin_found, end_found):
+            j = word(found, k)
             prev = word(tokens, TOKEN * j + PREV)
-            if 0 <= prev < begin and real(extra, j) < real(extra, prev):
-                put_real(extra, prev, real(extra, j))
+            if 0 <= prev < begin:
+                _, count = lower(extra, prev, real(extra, j), lattice_beam, found, count)
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            pass_extra(tokens, extra, lattice_beam, links, k)
+            _, count = pass_extra(tokens, extra, lattice_beam, links, k, found, count)
+        begin_found = end_found
 
 
 @jit(forceinline=True)
-def pass_extra(tokens, extra, lattice_beam, links, k):
-    """What link k says about the extra of its source; True where that fell."""
-    through = real(extra, word(links, LINK * k + TARGET)) + slack(tokens, links, k)
-    source = word(links, LINK * k + SOURCE)
-    if through <= lattice_beam and through < real(extra, source):
-        put_real(extra, source, through)
-        return True
-    return False
+def pass_extra(tokens, extra, lattice_beam, links, k, found, count):
+    """What link k says about the extra of its source; returns as `lower`."""
+    value = real(extra, word(links, LINK * k + TARGET))
+    if value == INF:
+        return False, count
+    value += slack(tokens, links, k)
+    return lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam, found, count)
 
 
 @jit
-def prune(tokens, extra, renumbered, lattice_beam, links, token_end, emit_end, link_end, num_frames):
-    """Drop, in place, tokens whose extra is inf and links beyond the lattice beam. Returns (tokens, links) left."""
-    kept = 0
-    for i in range(token_end[num_frames]):
-        renumbered[i] = -1
-        if extra[i] < INF:
-            renumbered[i] = kept
-            kept += 1
-    kept_links, k = 0, 0
+def list_finite(extra, listed, renumbered):
+    """List the items of `extra` that are not inf; renumbered[item] is their place in the list. Returns how many."""
+    count = 0
+    for i in range(len(extra)):
+        if real(extra, i) < INF:
+            put(listed, count, i)
+            put(renumbered, i, count)
+            count += 1
+    return count
+
+
+@jit
+def prune_links(tokens, extra, renumbered, lattice_beam, links, emit_end, link_end, num_frames):
+    """Drop, in place, links beyond the lattice beam; the others lead to the new numbers. Returns how many are left."""
+    kept, k = 0, 0
     for t in range(num_frames + 1):
         for part in range(2):
             ends = emit_end if part == 0 else link_end
             while k < ends[t]:
                 target = word(links, LINK * k + TARGET)
-                through = extra[target] + slack(tokens, links, k)
-                if through <= lattice_beam:
-                    set_link(
-                        links, kept_links, renumbered[word(links, LINK * k + SOURCE)], renumbered[target],
-                        word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST),
-                    )  # fmt: skip
-                    kept_links += 1
+                if real(extra, target) < INF and real(extra, target) + slack(tokens, links, k) <= lattice_beam:
+                    source = word(renumbered, word(links, LINK * k + SOURCE))
+                    arc, cost = word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST)
+                    set_link(links, kept, source, word(renumbered, target), arc, cost)
+                    kept += 1
                 k += 1
-            ends[t] = kept_links
-    i, end = 0, 0
+            ends[t] = kept
+    return kept
+
+
+@jit
+def prune(tokens, extra, listed, renumbered, lattice_beam, links, token_end, emit_end, link_end, num_frames):
+    """Drop, in place, tokens whose extra is inf and links beyond the lattice beam. Returns (tokens, links) left."""
+    kept = list_finite(extra, listed, renumbered)
+    kept_links = prune_links(tokens, extra, renumbered, lattice_beam, links, emit_end, link_end, num_frames)
+    end = 0
     for t in range(num_frames + 1):
-        while i < token_end[t]:
-            j = renumbered[i]
-            if j >= 0:
-                move_record(tokens, i, j, renumbered)
-                extra[j] = extra[i]
-                end = j + 1
-            i += 1
+        while end < kept and listed[end] < token_end[t]:
+            move_record(tokens, word(listed, end), end, renumbered)
+            end += 1
         token_end[t] = end
     return kept, kept_links
 

@@ -16,7 +16,7 @@ __all__ = ["BadMatrix", "Search"]
 
 FIRST_TOKENS = 1 << 18  # tokens (16 bytes each) reserved at first; doubled when needed
 FIRST_TRIES = 1 << 15  # arcs of one frame
-PRUNE_AT = 1 << 18  # tokens and links from which a lattice is pruned on the way
+PRUNE_AT = 1 << 20  # tokens and links from which a lattice is pruned on the way
 
 
 class Search(UtteranceSearch):
@@ -107,20 +107,20 @@ class Search(UtteranceSearch):
         """Prune the lattice so far, as if every token of the last frame could still become the best."""
         begin, end = self._position[kernel.BEGIN], self._position[kernel.END]
         if self.num_frames > 0:
-            extra = np.empty(end, np.float32)
-            extra[begin:] = 0.0
-            self._prune_with(extra)
+            self._prune_with(np.zeros(end - begin, np.float32))
         self._prune_at = max(3 * int(self._position[kernel.END] + self._position[kernel.NUM_LINKS]), PRUNE_AT)
         self._forget_slots()
 
-    def _prune_with(self, extra: np.ndarray) -> None:
-        n, ends = self.num_frames, self._frame_ends
-        kernel.find_extra(self._tokens, extra, self._lattice_beam, self._links, *ends, n)
-        tokens, num_links = kernel.prune(
-            self._tokens, extra, np.empty(len(extra), np.int32), self._lattice_beam, self._links, *ends, n
+    def _prune_with(self, last: np.ndarray) -> None:
+        """Prune the lattice; last: how much dearer than the best the paths are that end in the last frame's tokens."""
+        n, ends, lattice = self.num_frames, self._frame_ends, (self._lattice_beam, self._links)
+        extra, listed, renumbered = self._scratch(int(self._position[kernel.END]))
+        extra[len(extra) - len(last) :] = last
+        kernel.find_extra(self._tokens, extra, *lattice, *ends, n, listed)
+        self._position[[kernel.END, kernel.NUM_LINKS]] = kernel.prune(
+            self._tokens, extra, listed, renumbered, *lattice, *ends, n
         )
         self._position[kernel.BEGIN] = ends[0, n - 1] if n > 0 else 0
-        self._position[[kernel.END, kernel.NUM_LINKS]] = tokens, num_links
 
     # --------------------------------------------------------------------------------------------------------- results
 
@@ -162,10 +162,8 @@ class Search(UtteranceSearch):
         any_final = bool(np.isfinite(final).any())
         if not any_final:
             final = np.zeros(len(index))
-        extra = np.empty(int(self._position[kernel.END]), np.float32)
         last = cost + final - (cost + final).min()
-        extra[index] = np.where(last <= self._lattice_beam, last, np.inf)
-        self._prune_with(extra)
+        self._prune_with(np.where(last <= self._lattice_beam, last, np.inf))
         tokens, links = (a[: self._position[n]] for a, n in ((self._tokens, kernel.END), (self._links, kernel.NUM_LINKS)))
         reached = np.flatnonzero(tokens[:, kernel.PREV] >= 0)  # all but the start: their best ways in are arcs too
         source = np.concatenate([tokens[reached, kernel.PREV], links[:, kernel.SOURCE]])

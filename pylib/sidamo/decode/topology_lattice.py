@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sidamo.decode.kernel import INF, LINK, LINK_ARC, LINK_COST, SOURCE, TARGET, set_link
-from sidamo.decode.memory import put, put_real, real, word
+from sidamo.decode.kernel import INF, LINK, LINK_ARC, LINK_COST, SOURCE, TARGET, list_finite, lower, set_link
+from sidamo.decode.memory import put, real, word
 from sidamo.decode.topology_kernel import BEFORE, NODE, NODE_COST, NODE_HUB, NODE_STAY
 from sidamo.io.native import jit
 
@@ -32,87 +32,89 @@ def through_stay(nodes, extra, i):
     return real(extra, i) + max(real(nodes, NODE * i + NODE_STAY) - real(nodes, NODE * i + NODE_COST), ZERO)
 
 
-@jit(forceinline=True)
-def lower(extra, i, value, lattice_beam):
-    """Lower extra[i] to a value within the lattice beam; True where it fell."""
-    if value <= lattice_beam and value < real(extra, i):
-        put_real(extra, i, value)
-        return True
-    return False
-
-
 @jit
-def find_extra(nodes, extra, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames):
+def find_extra(nodes, extra, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames, found):
     """Backward pass: extra[node] = at least how much dearer than the best is the best path through the node.
 
-    extra of the last frame's nodes is given; inf marks what is beyond the lattice beam.
+    extra of the last frame's nodes is given; inf marks what is beyond the lattice beam. Few nodes are within it, and
+    but for the units of a frame only they are walked: found[begin_found:count] are those of the frame.
     """
-    extra[: node_end[num_frames - 1] if num_frames > 0 else 0] = INF
+    count, begin_found = 0, 0
+    begin = node_end[num_frames - 1] if num_frames > 0 else 0
+    for i in range(begin, node_end[num_frames]):
+        put(found, count, i)
+        count += real(extra, i) < INF
+    extra[:begin] = INF
     for t in range(num_frames, -1, -1):
         changed = True
         while changed:  # epsilon links of a frame are in no order; one or two rounds settle them
             changed = False
             for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                value = max(through_link(nodes, extra, links, k), real(extra, word(links, LINK * k + TARGET)))
-                changed |= lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam)
-        begin = node_end[t - 1] if t > 0 else 0
-        for i in range(begin, unit_end[t]):
+                target = real(extra, word(links, LINK * k + TARGET))
+                if target < INF:
+                    value, source = max(through_link(nodes, extra, links, k), target), word(links, LINK * k + SOURCE)
+                    fell, count = lower(extra, source, value, lattice_beam, found, count)
+                    changed |= fell
+        for i in range(node_end[t - 1] if t > 0 else 0, unit_end[t]):
             hub = word(nodes, NODE * i + NODE_HUB)
-            if hub >= 0:
-                lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam)
-        for i in range(begin, node_end[t]):
+            if hub >= 0 and real(extra, hub) < INF:
+                _, count = lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam, found, count)
+        end_found = count
+        for k in range(begin_found, end_found):
+            i = word(found, k)
             before = word(nodes, NODE * i + BEFORE)
-            if before >= 0 and real(extra, i) < INF:
-                lower(extra, before, through_stay(nodes, extra, i), lattice_beam)
+            if before >= 0:
+                _, count = lower(extra, before, through_stay(nodes, extra, i), lattice_beam, found, count)
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            lower(extra, word(links, LINK * k + SOURCE), through_link(nodes, extra, links, k), lattice_beam)
+            if real(extra, word(links, LINK * k + TARGET)) < INF:
+                value, source = through_link(nodes, extra, links, k), word(links, LINK * k + SOURCE)
+                _, count = lower(extra, source, value, lattice_beam, found, count)
+        begin_found = end_found
 
 
 @jit
-def prune(nodes, extra, renumbered, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames):
-    """Drop, in place, nodes whose extra is inf and links beyond the lattice beam. Returns (nodes, links) left."""
-    kept, count = 0, node_end[num_frames]
-    for i in range(count):
-        renumbered[i] = -1
-        if extra[i] < INF:
-            renumbered[i] = kept
-            kept += 1
-    kept_links, k = 0, 0
+def prune_links(nodes, extra, renumbered, lattice_beam, links, emit_end, link_end, num_frames):
+    """Drop, in place, links beyond the lattice beam; the others lead to the new numbers. Returns how many are left."""
+    kept, k = 0, 0
     for t in range(num_frames + 1):
         for part in range(2):
             ends = emit_end if part == 0 else link_end
             while k < ends[t]:
-                source, target = renumbered[word(links, LINK * k + SOURCE)], renumbered[word(links, LINK * k + TARGET)]
-                if source >= 0 and target >= 0 and through_link(nodes, extra, links, k) <= lattice_beam:
-                    arc, cost = word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST)
-                    set_link(links, kept_links, source, target, arc, cost)
-                    kept_links += 1
+                source, target = word(links, LINK * k + SOURCE), word(links, LINK * k + TARGET)
+                if real(extra, target) < INF and real(extra, source) < INF:
+                    if through_link(nodes, extra, links, k) <= lattice_beam:
+                        arc, cost = word(links, LINK * k + LINK_ARC), real(links, LINK * k + LINK_COST)
+                        set_link(links, kept, word(renumbered, source), word(renumbered, target), arc, cost)
+                        kept += 1
                 k += 1
-            ends[t] = kept_links
-    for i in range(count):  # implicit links, while extra still has the old numbers
-        hub, before = nodes[i, NODE_HUB], nodes[i, BEFORE]
-        if hub >= 0 and not through_hub(nodes, extra, i, hub) <= lattice_beam:
-            nodes[i, NODE_HUB] = -1
-        if before >= 0 and not through_stay(nodes, extra, i) <= lattice_beam:
-            nodes[i, BEFORE] = -1
-    # Costs and extra are moved last of all: the tests above look at other nodes.
-    for i in range(count):
-        j = renumbered[i]
-        if j >= 0:
-            for field in range(NODE):
-                put(nodes, NODE * j + field, word(nodes, NODE * i + field))
-            extra[j] = extra[i]
-            for field in (NODE_HUB, BEFORE):
-                if nodes[j, field] >= 0:
-                    nodes[j, field] = renumbered[nodes[j, field]]
-    kept_before, i = 0, 0
+            ends[t] = kept
+    return kept
+
+
+@jit
+def prune(nodes, extra, listed, renumbered, lattice_beam, links, node_end, unit_end, emit_end, link_end, num_frames):
+    """Drop, in place, nodes whose extra is inf and links beyond the lattice beam. Returns (nodes, links) left."""
+    kept = list_finite(extra, listed, renumbered)
+    kept_links = prune_links(nodes, extra, renumbered, lattice_beam, links, emit_end, link_end, num_frames)
+    for k in range(kept):  # implicit links; costs are moved last of all, for these tests look at other nodes
+        i = word(listed, k)
+        hub, before = word(nodes, NODE * i + NODE_HUB), word(nodes, NODE * i + BEFORE)
+        if hub >= 0:
+            near = through_hub(nodes, extra, i, hub) <= lattice_beam
+            put(nodes, NODE * i + NODE_HUB, word(renumbered, hub) if near else -1)
+        if before >= 0:
+            near = through_stay(nodes, extra, i) <= lattice_beam
+            put(nodes, NODE * i + BEFORE, word(renumbered, before) if near else -1)
+    for k in range(kept):
+        for field in range(NODE):
+            put(nodes, NODE * k + field, word(nodes, NODE * word(listed, k) + field))
+    end = 0
     for t in range(num_frames + 1):
         for part in range(2):
             ends = unit_end if part == 0 else node_end
-            while i < ends[t]:
-                kept_before += renumbered[i] >= 0
-                i += 1
-            ends[t] = kept_before
+            while end < kept and listed[end] < ends[t]:
+                end += 1
+            ends[t] = end
     return kept, kept_links
 
 

@@ -19,7 +19,7 @@ from sidamo.io.lattice import Lattice, empty_lattice
 STRICT = ("correct", "compact")  # equal tokens need a blank between them
 LASTING = ("correct", "compact", "modified")  # a token may last several frames
 FIRST_TOKENS, FIRST_TRIES, FIRST_POINTERS, FIRST_NODES = 1 << 14, 1 << 15, 1 << 18, 1 << 19
-PRUNE_AT = 1 << 18  # nodes and links from which a lattice is pruned on the way
+PRUNE_AT = 1 << 20  # nodes and links from which a lattice is pruned on the way
 
 
 @dataclass(eq=False)
@@ -193,14 +193,18 @@ class TopologySearch(UtteranceSearch):
     def _prune(self) -> None:
         """Prune the lattice so far, as if every token of the last frame could still become the best."""
         if self.num_frames > 0:
-            self._prune_with(np.zeros(int(self._position[k.NODES]), np.float32))
+            last = self._position[k.NODES] - self._frame_ends[0, self.num_frames - 1]
+            self._prune_with(np.zeros(last, np.float32))
         self._prune_at = max(3 * int(self._position[k.NODES] + self._position[k.LINKS]), PRUNE_AT)
 
-    def _prune_with(self, extra: np.ndarray) -> None:
-        n, ends = self.num_frames, self._frame_ends
-        topology_lattice.find_extra(self._nodes, extra, self._lattice_beam, self._links, *ends, n)
+    def _prune_with(self, last: np.ndarray) -> None:
+        """Prune the lattice; last: how much dearer than the best the paths are that end in the last frame's nodes."""
+        n, ends, lattice = self.num_frames, self._frame_ends, (self._lattice_beam, self._links)
+        extra, listed, renumbered = self._scratch(int(self._position[k.NODES]))
+        extra[len(extra) - len(last) :] = last
+        topology_lattice.find_extra(self._nodes, extra, *lattice, *ends, n, listed)
         self._position[[k.NODES, k.LINKS]] = topology_lattice.prune(
-            self._nodes, extra, np.empty(len(extra), np.int32), self._lattice_beam, self._links, *ends, n
+            self._nodes, extra, listed, renumbered, *lattice, *ends, n
         )
         self._position[k.UNIT_NODES] = ends[0, n - 1] if n > 0 else 0
         self._position[k.HUB_NODES] = ends[1, n]
@@ -264,10 +268,10 @@ class TopologySearch(UtteranceSearch):
         any_final = bool(np.isfinite(final).any())
         if not any_final:
             final = np.zeros(len(final))
-        extra = np.full(int(self._position[k.NODES]), np.inf, np.float32)
-        last = cost + final - (cost + final).min()
-        extra[len(extra) - len(last) :] = np.where(last <= self._lattice_beam, last, np.inf)
-        self._prune_with(extra)
+        last = np.full(self._position[k.NODES] - (self._frame_ends[0, n - 1] if n else 0), np.inf)
+        dearer = cost + final - (cost + final).min()
+        last[len(last) - len(dearer) :] = np.where(dearer <= self._lattice_beam, dearer, np.inf)
+        self._prune_with(last)
         nodes, links = int(self._position[k.NODES]), int(self._position[k.LINKS])
         key, before, hub = self._nodes[:nodes, [k.KEY, k.BEFORE, k.NODE_HUB]].T
         node_end, unit_end, emit_end, link_end = (e[: n + 1] for e in self._frame_ends)

@@ -63,6 +63,7 @@ class UtteranceSearch:
         self._links = np.empty((FIRST_LINKS if self.makes_lattice else 1, kernel.LINK), np.int32)
         self._bins = np.zeros(kernel.NUM_BINS, np.int64)
         self._path = np.empty(1 << 12, np.int32)
+        self._pruning_room = np.empty((3, 0), np.int32)
         self._frame_ends = np.zeros((num_ends, 1 << 10), np.int64)
         self._position = np.zeros(kernel.POSITIONS, np.int64)
         self._forget_utterance()
@@ -116,6 +117,13 @@ class UtteranceSearch:
         o = self.options
         beams = np.float32(o.beam), o.max_active, o.min_active, np.float32(o.beam_delta), self._lattice_beam
         return self.acoustic_scale, *beams
+
+    def _scratch(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What pruning needs for so many tokens or nodes: extra costs, list, new numbers. Kept, for new memory is slow."""
+        if self._pruning_room.shape[1] <= count:
+            self._pruning_room = np.empty((3, 2 * count + 1), np.int32)
+        extra, listed, renumbered = self._pruning_room
+        return extra[:count].view(np.float32), listed, renumbered
 
     # --------------------------------------------------------------------------------------------------------- results
 
@@ -181,7 +189,7 @@ class UtteranceSearch:
 
 def grown(records: np.ndarray, room: int) -> np.ndarray:
     """A copy with room for more rows."""
-    larger = np.zeros((room, *records.shape[1:]), records.dtype)
+    larger = np.empty((room, *records.shape[1:]), records.dtype)
     larger[: len(records)] = records
     return larger
 
