@@ -20,7 +20,9 @@ import time
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KALDI_SECONDS_LG, KALDI_SECONDS_TLG, KALDI_MB = 13.9, 16.4, 454
+KALDI_SECONDS_LG, KALDI_SECONDS_TLG, KALDI_MB = 13.9, 16.4, 454  # measured elsewhere, see the issue
+PLAIN_SECONDS, PLAIN_MB = 20.3, 831  # pynini used plainly, there
+TOPOLOGY = ("T o LG, compact",)
 
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
 CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
@@ -109,45 +111,115 @@ def peak_mb():
         return next(int(line.split()[1]) / 1024 for line in stream if line.startswith("VmHWM"))
 
 
-def steps_of(builder, lang, arpa):
-    """Run in a child: every step with its CPU seconds, the peak memory so far (MB), states and arcs."""
-    from sidamo.io.fst import read_fst
-    from sidamo.lang import graph
+class Steps:
+    """The steps of one process: name, CPU seconds, peak memory so far (MB), states, arcs."""
+
+    def __init__(self):
+        self.rows = []
+
+    def __call__(self, name, function):
+        began = time.process_time()
+        fst = function()
+        self.rows.append([name, time.process_time() - began, peak_mb(), *size_of(fst)])
+        return fst
+
+
+def size_of(fst):
+    """(states, arcs) of our arrays, a pynini FST or a kaldifst FST; arcs 0 where counting would take a walk."""
+    if hasattr(fst, "offsets"):
+        return fst.num_states, fst.num_arcs
+    return (fst.num_states if isinstance(fst.num_states, int) else fst.num_states()), 0
+
+
+def grammar_of(step, lang, arpa):
     from sidamo.lang.arpa import ArpaOptions, arpa_to_fst, read_arpa_bytes
     from sidamo.lang.lexicon import read_table
 
-    rows, fst, held = [], None, []
+    ids = {word.encode(): k for word, k in read_table(f"{lang}/words.txt").items()}
+    options = ArpaOptions(disambig_symbol="#0", read_symbol_table="words.txt")
+    return step("ARPA -> G", lambda: arpa_to_fst(read_arpa_bytes(arpa), ids, options))
 
-    def step(name, function):
-        nonlocal fst
-        began = time.process_time()
-        fst = function()
-        seconds = time.process_time() - began
-        is_arrays = hasattr(fst, "offsets")
-        size = (fst.num_states, fst.num_arcs) if is_arrays else (fst.num_states(), None)
-        rows.append([name, seconds, peak_mb(), *size])
-        if not is_arrays:
-            held.append(fst)  # the next step takes it and frees it
-            fst = None
+
+def ours(step, lang, arpa, direct):
+    """ARPA to TLG as utils/mkgraph.sh does it, with either builder."""
+    from sidamo.io.fst import read_fst
+    from sidamo.lang import graph
+    from sidamo.lang.lexicon import read_table
 
     words, phones, tokens = (read_table(f"{lang}/{name}.txt") for name in ("words", "phones", "tokens"))
-    ids = {word.encode(): k for word, k in words.items()}
-    options = ArpaOptions(disambig_symbol="#0", read_symbol_table="words.txt")
-    step("ARPA -> G", lambda: arpa_to_fst(read_arpa_bytes(arpa), ids, options))
-    grammar, lexicon = fst, read_fst(f"{lang}/L_disambig.fst")
-    if builder == "direct":
+    fst = grammar_of(step, lang, arpa)
+    lexicon = read_fst(f"{lang}/L_disambig.fst")
+    if direct:
         from sidamo.lang.direct import build_lg_direct
 
-        step("G -> LG (direct)", lambda: build_lg_direct(lexicon, grammar, phones, words))
+        fst = step("G -> LG (direct)", lambda: build_lg_direct(lexicon, fst, phones, words))
     else:
-        step("L o G", lambda: graph.compose(graph.to_pynini(lexicon), graph.to_pynini(grammar), "L o G"))
-        step("determinize (log)", lambda: graph.determinize(held, "L o G"))
-        step("minimize (encoded)", lambda: graph.minimize(held))
-        step("-> arrays", lambda: graph.from_pynini(held.pop()))
-    step("LG over tokens, sorted", lambda: graph.relabel_to_tokens(fst, phones, tokens))
-    lg = fst
-    step("T o LG, compact", lambda: graph.expand_topology(lg, "compact"))
-    print(json.dumps([rows, time.process_time()]))
+        fst = step("L o G", lambda: graph.compose_arrays(lexicon, fst, "L o G"))
+        fst = step("determinize (log)", lambda: graph.determinize_arrays(fst))
+        fst = step("minimize (encoded)", lambda: graph.minimize_arrays(fst))
+    fst = step("LG over tokens, sorted", lambda: graph.relabel_to_tokens(fst, phones, tokens))
+    step("T o LG, compact", lambda: graph.expand_topology(fst, "compact"))
+
+
+def plain_pynini(step, lang, arpa):
+    """The recipe of the reference, nothing but pynini from L o G on: 20.3 s there, with ARPA -> G."""
+    import pynini
+    from sidamo.io.fst import arcsort, fst_to_bytes
+    from sidamo.lang.lexicon import read_table
+    from sidamo.lang.topology import token_fst
+
+    grammar = grammar_of(step, lang, arpa)
+    fst = pynini.Fst.read_from_string(fst_to_bytes(grammar))
+    del grammar
+    lexicon = pynini.Fst.read(f"{lang}/L_disambig.fst").arcsort("olabel")
+    fst = step("L o G", lambda: pynini.compose(lexicon, fst.arcsort("ilabel")))
+    lexicon = None  # its memory is free
+    fst = step("to log", lambda: pynini.arcmap(fst, map_type="to_log"))
+    fst = step("determinize", lambda: pynini.determinize(fst))
+    fst = step("to tropical", lambda: pynini.arcmap(fst, map_type="to_std"))
+    fst = step("quantize", lambda: pynini.arcmap(fst, map_type="quantize", delta=1.0 / 1024))
+
+    def minimize():
+        mapper = pynini.EncodeMapper("standard", encode_labels=True, encode_weights=True)
+        return fst.encode(mapper).minimize(allow_nondet=True).decode(mapper)
+
+    fst = step("minimize (encoded)", minimize).arcsort("ilabel")
+    phones = read_table(f"{lang}/phones.txt")
+    units = [k for phone, k in phones.items() if k and not phone.startswith("#")]
+    marks = [k for phone, k in phones.items() if phone.startswith("#")]
+    topology = pynini.Fst.read_from_string(fst_to_bytes(arcsort(token_fst("compact", units, marks), "olabel")))
+    step("T o LG, compact", lambda: pynini.compose(topology, fst).arcsort("ilabel"))
+
+
+def kaldi(step, lang, arpa):
+    """Kaldi's own fstdeterminizestar and fstminimizeencoded, in the wheel kaldifst. ARPA -> G is ours."""
+    import kaldifst
+    from sidamo.io.fst import write_fst
+
+    path = f"{arpa}.G.{os.getpid()}.fst"
+    write_fst(path, grammar_of(step, lang, arpa))
+    lexicon, fst = kaldifst.StdVectorFst.read(f"{lang}/L_disambig.fst"), kaldifst.StdVectorFst.read(path)
+    os.unlink(path)
+    kaldifst.arcsort(lexicon, "olabel")
+    fst = step("L o G", lambda: kaldifst.compose(lexicon, fst))
+
+    def in_place(function, *args, **options):
+        function(fst, *args, **options)
+        return fst
+
+    step("determinizestar --use-log", lambda: in_place(kaldifst.determinize_star, use_log=True))
+    step("minimizeencoded", lambda: in_place(kaldifst.minimize_encoded))
+
+
+BUILDERS = {"direct": lambda *args: ours(*args, direct=True), "pynini": lambda *args: ours(*args, direct=False),
+            "pynini used plainly": plain_pynini, "Kaldi's code": kaldi}  # fmt: skip
+
+
+def steps_of(builder, lang, arpa):
+    """Run in a child; prints the steps, the CPU seconds of the whole process and those from L o G on."""
+    step = Steps()
+    BUILDERS[builder](step, lang, arpa)
+    print(json.dumps([step.rows, time.process_time()]))
 
 
 def run_child(builder, lang, arpa):
@@ -173,6 +245,7 @@ def main():
     parser.add_argument("--trigrams", type=int, default=500_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--dir", default="", help="keep lexicon and ARPA here")
+    parser.add_argument("--without", default="", help="leave out these, with commas: pynini used plainly,Kaldi's code")
     args = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     with tempfile.TemporaryDirectory() as temporary:
@@ -186,8 +259,9 @@ def main():
             subprocess.run(list(map(str, script)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             print(f"prepare_lang.sh: {time.perf_counter() - began:.1f} s")
             make_arpa(rng, words, args.bigrams, args.trigrams, arpa)
-        run_child("direct", lang, arpa)  # numba's cache
-        results = {"direct": [], "pynini": []}
+        for builder in ("direct", "pynini"):
+            run_child(builder, lang, arpa)  # numba's cache
+        results = {builder: [] for builder in BUILDERS if builder not in args.without.split(",")}
         for _ in range(args.repeat):
             for builder, found in results.items():
                 found.append(run_child(builder, lang, arpa))
@@ -196,15 +270,28 @@ def main():
             found.sort(key=lambda item: item[1])
             rows, whole = middle[builder] = found[len(found) // 2]
             show(builder, rows, whole)
+    summarize(middle)
+
+
+def summarize(middle):
+    """Ratios to the peers of the same run; Kaldi's published figures scaled by what the plain recipe needs here."""
+    print()
     whole = {builder: item[1] for builder, item in middle.items()}
-    to_lg = {builder: sum(row[1] for row in item[0][:-1]) for builder, item in middle.items()}
-    ratio = whole["pynini"] / whole["direct"]
-    print(f"\nARPA -> compact TLG, whole process: direct {ratio:.1f} times as fast as pynini")
-    for builder in results:
+    seconds = {builder: {row[0]: row[1] for row in item[0]} for builder, item in middle.items()}
+    to_lg = {b: sum(s for name, s in steps.items() if name not in TOPOLOGY) for b, steps in seconds.items()}
+    for builder in middle:
         peak = max(row[2] for row in middle[builder][0])
-        print(f"{builder}: {whole[builder]:.1f} s, {peak:.0f} MB; to LG {to_lg[builder]:.1f} s")
-    print(f"Kaldi's tools, measured elsewhere on a graph of about this size: {KALDI_SECONDS_TLG} s, {KALDI_MB} MB; "
-          f"to LG {KALDI_SECONDS_LG} s")  # fmt: skip
+        print(f"{builder}: {whole[builder]:.1f} s whole, {to_lg[builder]:.1f} s to LG, {peak:.0f} MB")
+    print(f"Kaldi's programs, measured elsewhere: {KALDI_SECONDS_TLG} s whole, {KALDI_SECONDS_LG} s to LG, {KALDI_MB} MB; "
+          f"pynini used plainly there: {PLAIN_SECONDS} s, {PLAIN_MB} MB")  # fmt: skip
+    if "pynini used plainly" in whole:
+        slower = whole["pynini used plainly"] / PLAIN_SECONDS
+        print(f"this machine and graph: {slower:.2f} times that (by the plain recipe), so Kaldi here: "
+              f"{KALDI_SECONDS_TLG * slower:.1f} s whole, {KALDI_SECONDS_LG * slower:.1f} s to LG")  # fmt: skip
+    for peer in ("pynini used plainly", "Kaldi's code"):
+        for builder in ("pynini", "direct"):
+            if peer in whole and builder in whole:
+                print(f"to LG, {builder}: {to_lg[peer] / to_lg[builder]:.1f} times as fast as {peer}")
 
 
 if __name__ == "__main__":

@@ -301,9 +301,7 @@ def count_properties(fst: CsrFst, sort_bits: str = "all") -> int:
     sort_bits : "all" (both orders, sorted or not), or "ilabel" / "olabel": only that order, which the caller has made,
         is claimed (what OpenFst's own fstarcsort writes).
     """
-    within = np.ones(max(fst.num_arcs - 1, 0), dtype=bool)  # neighbours in the array that leave the same state
-    breaks = fst.offsets[1:-1]
-    within[breaks[(breaks > 0) & (breaks < fst.num_arcs)] - 1] = False
+    within = within_states(fst)
 
     def is_sorted(labels):
         return not np.any((labels[1:] < labels[:-1]) & within)
@@ -419,13 +417,38 @@ def write_fst(path, fst: CsrFst, kind: str = "vector", properties: int | None = 
             os.unlink(temporary)
 
 
+def within_states(fst: CsrFst) -> np.ndarray:
+    """(A - 1,) bool: arcs k and k + 1 leave the same state."""
+    within = np.ones(max(fst.num_arcs - 1, 0), dtype=bool)
+    breaks = fst.offsets[1:-1]
+    within[breaks[(breaks > 0) & (breaks < fst.num_arcs)] - 1] = False
+    return within
+
+
+def sorted_arcs(fst: CsrFst, by: str = "ilabel") -> CsrFst:
+    """`fst` itself where the arcs of each state are in the order of the labels, else a sorted copy."""
+    labels = fst.ilabel if by == "ilabel" else fst.olabel
+    return arcsort(fst, by) if np.any((labels[1:] < labels[:-1]) & within_states(fst)) else fst
+
+
+def _order_of(first, second, src) -> np.ndarray:
+    """np.lexsort((second, first, src)), quicker where equal `first` of a state are rare."""
+    key = src.astype(np.int64) << 32
+    key |= first
+    order = np.argsort(key, kind="stable")
+    key, last = key[order], second[order]
+    if np.any((key[1:] == key[:-1]) & (last[1:] < last[:-1])):
+        return np.lexsort((second, first, src))
+    return order
+
+
 def arcsort(fst: CsrFst, by: str = "ilabel") -> CsrFst:
     """A copy whose arcs are sorted within each state by (ilabel, olabel), or (olabel, ilabel); ties keep their order.
 
     The decoder needs the order: the epsilon arcs of a state then come first.
     """
     first, second = {"ilabel": (fst.ilabel, fst.olabel), "olabel": (fst.olabel, fst.ilabel)}[by]
-    order = np.lexsort((second, first, fst.arc_sources()))
+    order = _order_of(first, second, fst.arc_sources())
     kept = fst.properties & ~_SORT_BITS
     if kept:
         both = bool(kept & ACCEPTOR)

@@ -18,6 +18,8 @@ from sidamo.lang.arpa_options import ArpaOptions
 
 LN10 = math.log(10.0)
 CHUNK = 1 << 23  # bytes of n-gram lines parsed at a time
+LARGE = 1 << 20  # bytes from which the compiled parser is worth its loading
+MAX_WORD = 1000  # bytes of an unknown word that are shown
 BLANK_BYTES = b" \t\n\r"
 
 
@@ -27,7 +29,7 @@ class Ngrams:
 
     words : (N, order) int32 word ids
     logprob, backoff : (N,) float32, natural logarithms (backoff 0 where the file has none)
-    line : (N,) int64, line of the file
+    line : (N,) int32, line of the file
     """
 
     words: np.ndarray
@@ -55,6 +57,7 @@ class ArpaReader:
 
     def __post_init__(self):
         self.next_id = max(self.ids.values(), default=-1)  # the last id in use
+        self.table = None  # of the kernel
 
     def read(self, data: bytes) -> list[Ngrams]:
         self.data = data
@@ -199,48 +202,26 @@ class ArpaReader:
         return end + 1 if end >= 0 else max(self.data.rfind(b"\n") + 1, position)
 
     def _parse_fast(self, chunk: bytes, order: int, highest: bool, first_line: int):
-        """A chunk of regular lines by columns, with numpy; None where some line needs a closer look."""
-        if any(byte in chunk for byte in (b"\r", b"\x0b", b"\x0c")):
+        """A chunk of regular lines of a large file, by the kernel; None where a line needs a closer look."""
+        if len(self.data) < LARGE or (self.add_words and order == 1):
             return None
-        raw = np.frombuffer(chunk, dtype=np.uint8)
-        is_space = (raw == 32) | (raw == 9) | (raw == 10)
-        starts = np.flatnonzero(~is_space & np.concatenate([[True], is_space[:-1]]))
-        newlines = np.flatnonzero(raw == 10)
-        ends = np.searchsorted(starts, newlines)
-        counts = np.diff(ends, prepend=0)
-        line_of = np.flatnonzero(counts) + first_line
-        first = (ends - counts)[counts > 0]
-        counts = counts[counts > 0]
-        has_backoff = counts == order + 2
-        if not np.all((counts == order + 1) | has_backoff) or (highest and np.any(has_backoff)):
+        from sidamo.lang.arpa_kernel import WordTable
+
+        if self.table is None:
+            self.table = WordTable(self.ids)
+        found = self.table.parse(np.frombuffer(chunk, np.uint8), chunk.count(b"\n"), order, highest, first_line)
+        if found is None:
             return None
-        tokens = np.array(chunk.split(), dtype=object)
-        if len(tokens) != len(starts):
+        *columns, unknown = found
+        known = unknown < 0
+        if np.all(known):
+            return columns, len(known)
+        if self.add_words:
             return None
-        try:
-            logprob = _to_natural(tokens[first].astype(np.float64))
-            backoff = np.zeros(len(first), np.float32)
-            backoff[has_backoff] = _to_natural(tokens[first[has_backoff] + order + 1].astype(np.float64))
-        except ValueError:
-            return None
-        words = np.empty((len(first), order), np.int32)
-        for column in range(order):
-            column_tokens = tokens[first + 1 + column]
-            try:
-                words[:, column] = np.fromiter(map(self.ids.__getitem__, column_tokens), np.int32, len(first))
-            except KeyError:
-                if self.add_words:
-                    return None
-                words[:, column] = [self.ids.get(token, -1) for token in column_tokens]
-        if np.any(words == 0):
-            return None
-        known = np.all(words > 0, axis=1)
-        if not np.all(known):
-            for row in np.flatnonzero(~known):
-                word = tokens[first[row] + 1 + int(np.argmin(words[row]))]
-                self._warn_unknown(word, int(line_of[row]))
-            words, logprob, backoff, line_of = words[known], logprob[known], backoff[known], line_of[known]
-        return (words, logprob, backoff, line_of), len(known)
+        for row in np.flatnonzero(~known).tolist():
+            word = chunk[unknown[row] : unknown[row] + MAX_WORD].split(maxsplit=1)[0]
+            self._warn_unknown(word, int(columns[-1][row]))
+        return [column[known] for column in columns], len(known)
 
     def _parse_slowly(self, chunk: bytes, order: int, highest: bool, first_line: int):
         """The same line by line, with all warnings and errors."""
@@ -362,7 +343,7 @@ class GrammarCompiler:
         self.start = -1
         self.num_states = 1  # state 0: the empty history
         self.histories: list[_Histories] = []
-        self.arcs: list[tuple[np.ndarray, ...]] = []
+        self.arcs: list[list[np.ndarray]] = []
         self.finals: list[tuple[np.ndarray, np.ndarray]] = []
         self.eos_state = self.begin_state = -1
         if disambig == 0:
@@ -370,22 +351,34 @@ class GrammarCompiler:
             self.finals.append((np.array([1]), np.zeros(1, np.float32)))
 
     def compile(self, orders: list[Ngrams]) -> CsrFst:
-        for k, ngrams in enumerate(orders, 1):
-            self._add_order(ngrams, k, highest=k == len(orders))
-        empty = (np.zeros(0, np.int64),) * 5
-        src, ilabel, olabel, weight, dst = map(np.concatenate, zip(*self.arcs)) if self.arcs else empty
+        """`orders` is emptied on the way: of a large model no two copies are held."""
+        for order in range(1, len(orders) + 1):
+            self._add_order(orders.pop(0), order, highest=not orders)
         final = np.full(self.num_states, np.inf, np.float32)
         for states, costs in self.finals:
             final[states] = costs
-        fst = make_csr(self.num_states, src, ilabel, olabel, weight, dst, final, start=self.start)
+        self.histories.clear()
+        fst = make_csr(self.num_states, *self._arc_columns(), final, start=self.start)
         if self.disambig:
             fst = connect(self._remove_redundant(fst))
         if fst.start < 0:
-            self._no_start(orders)
+            self._no_start()
         self.reader.show_warnings()
         return fst
 
-    def _no_start(self, orders):
+    def _add_arcs(self, src, ilabel, olabel, weight, dst) -> None:
+        kinds = (np.int32, np.int32, np.int32, np.float32, np.int32)
+        self.arcs.append([np.asarray(x, kind) for x, kind in zip((src, ilabel, olabel, weight, dst), kinds)])
+
+    def _arc_columns(self):
+        """src, ilabel, olabel, weight, dst of all arcs; self.arcs is emptied."""
+        columns = []
+        for _ in range(5):
+            columns.append(np.concatenate([part.pop(0) for part in self.arcs] or [np.zeros(0, np.int32)]))
+        self.arcs.clear()
+        return columns
+
+    def _no_start(self):
         self.reader.show_warnings()
         if self.start < 0:
             raise DataError("the ARPA file has no unigram <s>, the beginning of a sentence", file=self.reader.name)
@@ -439,7 +432,7 @@ class GrammarCompiler:
         if np.any(is_begin):
             self._set_start(int(dst[np.flatnonzero(is_begin)[-1]]))
         use = (goes_on & ~is_begin) if self.disambig else keep & ~is_begin
-        self.arcs.append((src[use], last[use], last[use], cost[use], dst[use]))
+        self._add_arcs(src[use], last[use], last[use], cost[use], dst[use])
 
     def _set_start(self, state: int) -> None:
         if self.disambig:
@@ -447,7 +440,7 @@ class GrammarCompiler:
             return
         self.start = self.begin_state  # a state of its own, from which <s> is read
         one = np.array([self.start])
-        self.arcs.append((one, one * 0 + self.bos, one * 0 + self.bos, one * 0.0, one * 0 + state))
+        self._add_arcs(one, one * 0 + self.bos, one * 0 + self.bos, one * 0.0, one * 0 + state)
 
     def _skip(self, ngrams: Ngrams, which: np.ndarray, why: str) -> None:
         for line in ngrams.line[which]:
@@ -465,7 +458,7 @@ class GrammarCompiler:
         new_rows = rows[new]
         suffix = self._find_suffix(ngrams.words[new_rows][:, 1:])
         nothing = np.zeros(len(new), np.int64)
-        self.arcs.append((states[new], nothing + self.disambig, nothing, -ngrams.backoff[new_rows], suffix))
+        self._add_arcs(states[new], nothing + self.disambig, nothing, -ngrams.backoff[new_rows], suffix)
         self.histories.append(_Histories(keys[new], states[new]))
         self.num_states += len(new) + (self.disambig == 0 and order == 1 and self.begin_state >= 0)
         result = np.full(len(which), -1)
@@ -513,7 +506,7 @@ class GrammarCompiler:
         src[rows[late]] = state[head[late]]
         nothing = np.zeros(len(makers), np.int64)
         suffix = self._find_suffix(tails[rows[makers]][:, 1:])
-        self.arcs.append((state[tail[makers]], nothing + self.disambig, nothing, nothing * np.float32(0), suffix))
+        self._add_arcs(state[tail[makers]], nothing + self.disambig, nothing, nothing * np.float32(0), suffix)
         return dst
 
     def _remove_redundant(self, fst: CsrFst) -> CsrFst:
@@ -537,10 +530,14 @@ class GrammarCompiler:
             weight[again] = weight[again] + cost[dst[again]]
             dst[again] = step[dst[again]]
             moved[again] = True
-        order = np.lexsort((moved, fst.arc_sources()))  # an arc led elsewhere is the last of its state
-        columns = (fst.ilabel, fst.olabel, weight, dst)
-        src = fst.arc_sources()[order]
-        return make_csr(fst.num_states, src, *(column[order] for column in columns), fst.final, start=fst.start)
+        if not np.any(moved):
+            return CsrFst(fst.start, fst.final, fst.offsets, fst.ilabel, fst.olabel, weight, dst)
+        key = fst.arc_sources().astype(np.int64)
+        key *= 2
+        key += moved
+        order = np.argsort(key, kind="stable")  # an arc led elsewhere is the last of its state
+        columns = (column[order] for column in (fst.ilabel, fst.olabel, weight, dst))
+        return CsrFst(fst.start, fst.final, fst.offsets, *columns)
 
 
 def connect(fst: CsrFst) -> CsrFst:

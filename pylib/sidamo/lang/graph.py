@@ -5,6 +5,9 @@ quantize, minimize as an encoded acceptor. The order matters: epsilons removed o
 the determinization make it endless, unsorted arcs make the composition a hundred times slower, and removing epsilons
 afterwards makes five times the arcs. So the functions sort what they need and check what they are given.
 
+For large machines the same three steps are done by compiled kernels (compose_kernel, determinize_kernel,
+minimize_kernel), which read and write arrays: a third of the time, half of the memory, the same numbers of states.
+
 `compose_topology` is T o LG by composition; `expand.expand_topology` writes the same down directly.
 """
 
@@ -14,11 +17,14 @@ import numpy as np
 
 from sidamo.io import log
 from sidamo.io.errors import DataError
-from sidamo.io.fst import CsrFst, arcsort, fst_to_bytes, read_fst
+from sidamo.io.fst import CsrFst, arcsort, fst_to_bytes, read_fst, sorted_arcs
 from sidamo.lang.expand import SAME_AS_PYNINI, expand_topology
 from sidamo.lang.topology import BLANK
 
 QUANTUM = 1.0 / 1024  # weights closer than this are taken for equal in minimization, as in Kaldi
+LARGE = 100_000  # arcs of L and G from which the compiled kernels are worth their loading
+_EMPTY = "{} is empty: no output string of the left side is an input string of the right side"
+_MEND_EMPTY = "are both made with the same symbol tables (words.txt, phones.txt)?"
 
 
 def to_pynini(fst: CsrFst):
@@ -45,8 +51,7 @@ def compose(left, right, what: str):
 
     result = pynini.compose(left.arcsort("olabel"), right.arcsort("ilabel"), connect=True)
     if result.start() < 0:
-        raise DataError(f"{what} is empty: no output string of the left side is an input string of the right side",
-                        mend="are both made with the same symbol tables (words.txt, phones.txt)?")  # fmt: skip
+        raise DataError(_EMPTY.format(what), mend=_MEND_EMPTY)
     return result
 
 
@@ -84,21 +89,59 @@ def build_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int = 50_000_000) -> 
     ------
     DataError : the composition is empty, or a step has more than `max_states` states.
     """
+    if lexicon.num_arcs + grammar.num_arcs >= LARGE:
+        return _build_large_lg(lexicon, grammar, max_states)
     held = [compose(to_pynini(lexicon), to_pynini(grammar), "L o G")]
-    _check_size(held[0], "L o G", max_states)
+    _check_size(held[0].num_states(), "L o G", max_states)
     log.info(f"L o G has {held[0].num_states()} states; determinizing")
     held.append(determinize(held, "L o G"))
-    _check_size(held[0], "the determinized L o G", max_states)
+    _check_size(held[0].num_states(), "the determinized L o G", max_states)
     log.info(f"determinized: {held[0].num_states()} states; minimizing")
     held.append(minimize(held))
     log.info(f"minimized: {held[0].num_states()} states")
     return from_pynini(held.pop())
 
 
-def _check_size(fst, what: str, max_states: int) -> None:
-    if fst.num_states() > max_states:
+def _build_large_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int) -> CsrFst:
+    """`build_lg` by kernels."""
+    fst = compose_arrays(lexicon, grammar, "L o G", max_states)
+    log.info(f"L o G has {fst.num_states} states; determinizing")
+    fst = determinize_arrays(fst, max_states)
+    log.info(f"determinized: {fst.num_states} states; minimizing")
+    fst = minimize_arrays(fst)
+    log.info(f"minimized: {fst.num_states} states")
+    return fst
+
+
+def compose_arrays(left: CsrFst, right: CsrFst, what: str, max_states: int = 50_000_000) -> CsrFst:
+    """`compose` on arrays, by a kernel."""
+    from sidamo.lang.compose_kernel import compose as compose_fast
+
+    fst = compose_fast(sorted_arcs(left, "olabel"), sorted_arcs(right, "ilabel"), max_states)
+    if fst.start < 0:
+        raise DataError(_EMPTY.format(what), mend=_MEND_EMPTY)
+    _check_size(fst.num_states, what, max_states)
+    return fst
+
+
+def determinize_arrays(fst: CsrFst, max_states: int = 50_000_000) -> CsrFst:
+    """`determinize` on arrays, by a kernel; epsilons without input are removed on the way, as Kaldi does."""
+    from sidamo.lang.determinize_kernel import determinize_star
+
+    return determinize_star(fst, in_log=True, max_states=max_states)
+
+
+def minimize_arrays(fst: CsrFst, quantum: float = QUANTUM) -> CsrFst:
+    """`minimize` on arrays, by a kernel."""
+    from sidamo.lang.minimize_kernel import minimize_encoded
+
+    return minimize_encoded(fst, quantum)
+
+
+def _check_size(num_states: int, what: str, max_states: int) -> None:
+    if num_states > max_states:
         mend = "--builder direct, a pruned language model, or a larger --max-states"
-        raise DataError(f"{what} has {fst.num_states()} states, more than --max-states {max_states}", mend=mend)
+        raise DataError(f"{what} has {num_states} states, more than --max-states {max_states}", mend=mend)
 
 
 def check_lexicon(lexicon: CsrFst, phone_ids: dict[str, int], word_ids: dict[str, int], name="L_disambig.fst") -> None:
@@ -198,8 +241,11 @@ def relabel_to_tokens(lg: CsrFst, phone_ids: dict[str, int], token_ids: dict[str
         wrong = int(lg.ilabel[np.flatnonzero(labels < 0)[0]])
         name = next((symbol for symbol, k in phone_ids.items() if k == wrong), str(wrong))
         raise DataError(f"unit {name!r} of L is not in tokens.txt", mend="make both with one run of utils/prepare_lang.sh")
-    relabelled = CsrFst(lg.start, lg.final, lg.offsets, labels.astype(np.int32), lg.olabel, lg.weight, lg.nextstate)
-    return arcsort(relabelled, "ilabel")
+    key = lg.arc_sources().astype(np.int64) << 32
+    key |= labels
+    order = np.argsort(key, kind="stable")  # in order already but for the former disambiguation symbols: quick
+    columns = (column[order] for column in (labels.astype(np.int32), lg.olabel, lg.weight, lg.nextstate))
+    return CsrFst(lg.start, lg.final, lg.offsets, *columns)
 
 
 def compose_topology(topology_fst: CsrFst, lg: CsrFst, token_ids) -> CsrFst:
