@@ -68,3 +68,25 @@ def test_bad_input():
         BatchDecoder(fst).decode([np.zeros((3, 2), np.float32)])
     with pytest.raises(DataError, match="the graph is empty"):
         BatchDecoder(make_csr(0, [], [], [], [], [], {}))
+
+
+@pytest.mark.parametrize("max_mem", [1, 10**9])
+def test_tool_writes_what_kaldis_decoder_wrote(max_mem, golden_copy, run):
+    """One utterance a batch, and all of them in one."""
+    command = f"decode-batch --acoustic-scale=1.0 --beam=20 --use-gpu=no --max-mem={max_mem} ctc/TLG.fst ark:ctc/loglikes.ark"
+    done = run(f"{command} ark,t:tmp/words ark,t:tmp/ali", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    for name in ("words", "ali"):
+        assert (golden_copy / f"tmp/{name}").read_text() == (golden_copy / f"ctc/dec/wide.{name}").read_text()
+    assert "Overall log-likelihood per frame is -0.333715 over 5386 frames." in done.stderr
+
+
+def test_tool_names_what_it_cannot_decode(golden_copy, run):
+    (golden_copy / "tmp/bad.ark").write_text("nan [\n 1 nan 2\n]\n")
+    command = "decode-batch --acoustic-scale=1.0 --use-gpu=no ctc/TLG.fst"
+    done = run(f"{command} ark:ctc/loglikes_odd.ark ark,t:-", cwd=golden_copy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (golden_copy / "ctc/dec/odd.words").read_text()
+    assert "zz-empty has no frames" in done.stderr and "Done 2 utterances, failed for 1" in done.stderr
+    done = run(f"{command} ark:tmp/bad.ark ark,t:-", cwd=golden_copy)
+    assert done.returncode == 1 and "Utterance nan cannot be decoded" in done.stderr

@@ -7,7 +7,7 @@ scattered with a minimum, for all utterances of the batch. Nothing is pruned unl
 not depend on any order. (It stands here and not in `decode`, since that package knows no torch.)
 
 Memory: 4 bytes for each frame, utterance and state of the graph; work: each arc at each frame. For graphs of up to some
-million arcs; sidamo.decode is for all others, and faster on a CPU.
+million arcs; sidamo.decode is for all others, and faster on a CPU. The tool is decode-batch.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class BatchPath:
     graph_cost: float
     acoustic_cost: float
     reached_final: bool
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.labels)
 
 
 class BatchDecoder:
