@@ -16,10 +16,11 @@ def main(argv=None) -> int:
     opts, args = options.parse(argv, (0, 2))
 
     from sidamo.io.fst import read_fst, write_fst
-    from sidamo.lang.graph import from_pynini, minimize, to_pynini
+    from sidamo.lang.arpa import connect
+    from sidamo.lang.minimize_kernel import minimize_encoded
 
-    fst = minimize([to_pynini(read_fst(args[0] if args else "-"))], opts.delta)
-    write_fst(args[1] if len(args) > 1 else "-", from_pynini(fst))
+    fst = minimize_encoded(connect(read_fst(args[0] if args else "-")), opts.delta)
+    write_fst(args[1] if len(args) > 1 else "-", fst)
     return 0
 
 

@@ -146,13 +146,14 @@ def _enlarged(array: np.ndarray) -> np.ndarray:
     return larger
 
 
-def compose(left: CsrFst, right: CsrFst, max_states: int = 1 << 62) -> CsrFst:
-    """left o right, without states that lead nowhere (no state at all where nothing is accepted).
+def compose(left: CsrFst, right: CsrFst, max_states: int = 1 << 62, trimmed: bool = True) -> CsrFst:
+    """left o right.
 
     Parameters
     ----------
     left : arcs sorted by output label; right : arcs sorted by input label
     max_states : the composition stops above this number of states, and is then worthless but for its size
+    trimmed : without states that lead nowhere (no state at all where nothing is accepted)
     """
     size = 1 << 16
     keys, slots, final = np.empty(size, np.int64), np.full(2 * size, -1, np.int32), np.empty(size, np.float32)
@@ -180,11 +181,11 @@ def compose(left: CsrFst, right: CsrFst, max_states: int = 1 << 62) -> CsrFst:
     for k in range(4):
         columns[k] = columns[k][:num_arcs].copy()
     fst = CsrFst(0 if num_states else -1, final[:num_states].copy(), offsets[: num_states + 1].copy(), *columns)
-    return fst if code == TOO_MANY else trim(fst)
+    return trim(fst) if trimmed and code != TOO_MANY else fst
 
 
 def trim(fst: CsrFst) -> CsrFst:
-    """Without the states from which no final state is reached (all are reached from the start)."""
+    """Without the states from which no final state is reached; those that are not reached themselves stay."""
     if fst.num_states == 0:
         return fst
     good = _reaches_final(fst.offsets, fst.nextstate, fst.final)
