@@ -1,8 +1,10 @@
 """Every network of the registry: padding never changes an output, causality holds where claimed, lengths are right."""
 
+import numpy as np
 import pytest
 import torch
 from sidamo.am import nets
+from sidamo.am.export import Exported, to_torchscript
 from sidamo.am.model import AcousticModel
 
 SMALL = {
@@ -104,6 +106,19 @@ def test_a_network_sees_no_further_than_it_says(name, changes):
     assert not torch.allclose(a[-1], b[-1], atol=1e-4)
     if changes.get("causal") or changes.get("bidirectional") is False or changes.get("right_order") == 0:
         assert lookahead == 2, "a causal network sees only the rest of its own stack of frames"
+
+
+@pytest.mark.parametrize("name", list(nets.REGISTRY))
+def test_every_network_compiles_for_export(name, tmp_path):
+    """As TorchScript it gives the same outputs, also for lengths that it was not made with."""
+    model = Exported(make(name, {}, 3), np.zeros(4)).eval()
+    to_torchscript(model, tmp_path / "m.ts")
+    loaded = torch.jit.load(tmp_path / "m.ts")
+    with torch.inference_mode():
+        for lengths in ([37, 12, 24], [50]):
+            feats, lengths = torch.randn(len(lengths), max(lengths), DIM), torch.tensor(lengths)
+            for a, b in zip(loaded(feats, lengths), model(feats, lengths)):
+                torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_a_semi_orthogonal_factor_is_approached():

@@ -177,6 +177,40 @@ def test_exported_torchscript_gives_the_same_numbers(work, model, tmp_path):
     check_exported(work, lambda feats, lengths: script(torch.from_numpy(feats), torch.from_numpy(lengths)))
 
 
+def test_export_script_checks_what_it_wrote(work, model):
+    result = sh("steps/export_ctc.sh --formats ts --prior-scale 0.3 data/dev exp/m exp/exported", work)
+    assert result.returncode == 0, result.stderr
+    assert "export_ctc.sh: done exp/exported/model.ts; checked: the log-likelihoods of 8 utterances" in result.stdout
+    for name in ("tokens.txt", "cmvn_opts"):
+        assert (work / "exp/exported" / name).read_bytes() == (model / name).read_bytes()
+    assert (work / "exp/exported/frame_subsampling_factor").read_text() == "2\n"
+    assert (work / "exp/exported/.done").exists()
+
+
+def test_an_export_that_differs_is_refused(work, model):
+    result = sh(". ./path.sh; export-ctc --check=scp:exp/m/dump/dev/feats.scp --tolerance=-1 exp/m/final.pt exp/x.ts", work)
+    assert result.returncode == 255 and "expected at most -1" in result.stderr
+    assert not list((work / "exp").glob("x*.ts")), "a refused export leaves no file"
+
+
+def test_models_of_single_epochs_decode(work, model):
+    epoch = max(p.name for p in model.glob("epoch_*.pt"))
+    out = sh(f"steps/compute_loglikes.sh --nj 1 --model {epoch} --prior-scale 0.5 data/dev exp/m exp/ll_epoch", work)
+    assert out.returncode == 0, out.stderr
+    out = sh(f"steps/decode_greedy.sh --nj 1 --model {epoch} data/dev exp/m exp/greedy_epoch", work)
+    assert out.returncode == 0, out.stderr
+    out = sh(f". ./path.sh; compute-loglikes --prior-scale=1 --priors=posteriors exp/m/{epoch} scp:data/dev/feats.scp "
+             "ark:/dev/null", work)  # fmt: skip
+    assert out.returncode == 255 and "the model has no posterior counts" in out.stderr
+    # As written before epochs carried their counts: enough where no prior is asked for.
+    content = torch.load(model / epoch, weights_only=True)
+    torch.save({k: content[k] for k in ("format", "config", "state")}, work / "bare.pt")
+    for scale, status in ((0, 0), (1, 255)):
+        out = sh(f". ./path.sh; compute-loglikes --prior-scale={scale} bare.pt scp:data/dev/feats.scp ark:/dev/null", work)
+        assert out.returncode == status, out.stderr
+    assert "the model has no label counts" in out.stderr and "--prior-scale=0" in out.stderr
+
+
 def test_exported_onnx_gives_the_same_numbers(work, model, tmp_path):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed: an optional extra (pip install {package})")
@@ -216,6 +250,8 @@ def check_exported(work, run):
     ("steps/align_ctc.sh data/dev data/dev exp/m exp/x", "data/dev/lexiconp.txt is missing"),
     ("steps/decode_greedy.sh data/dev exp/none exp/x", "exp/none/tokens.txt is missing"),
     ("steps/decode_greedy.sh --word-boundary '|' data/dev exp/m exp/x", "--word-boundary=| is no unit"),
+    ("steps/export_ctc.sh data/dev exp/none exp/x", "exp/none/final.pt is missing; to mend: steps/train_ctc.sh"),
+    ("steps/export_ctc.sh data/dev exp/m", "usage: steps/export_ctc.sh"),
     ("steps/transfer_ctc.sh exp/none data/train data/dev data/lang exp/x", "exp/none/final.pt is missing"),
     (". ./path.sh; export-ctc exp/m/final.pt exp/m/final.bin", "should end in .onnx, .ts or .torchscript"),
     (". ./path.sh; export-ctc data/lang/tokens.txt exp/x.ts", "tokens.txt: not a whole torch file"),

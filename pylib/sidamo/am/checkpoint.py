@@ -68,10 +68,10 @@ def epoch_path(out, epoch: int) -> str:
     return os.path.join(out, f"epoch_{epoch}.pt")
 
 
-def write_epoch(out, epoch: int, model, keep: list[int]) -> None:
+def write_epoch(out, epoch: int, model, keep: list[int], **extra) -> None:
     """Write this epoch's model where it is among those to be averaged, and drop those that no longer are."""
     if epoch in keep:
-        save_model(epoch_path(out, epoch), model)
+        save_model(epoch_path(out, epoch), model, **extra)
     for other in range(1, epoch):
         path = epoch_path(out, other)
         if other not in keep and os.path.exists(path):

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from sidamo.io.errors import DataError
 
-from .loglikes import LoglikeOptions
-from .priors import log_prior
+from .loglikes import LoglikeOptions, Scorer, in_batches, offset
 
 
 class Exported(nn.Module):
@@ -31,10 +30,7 @@ class Exported(nn.Module):
 
 def exported(model, content: dict, options: LoglikeOptions) -> Exported:
     """The module that is written."""
-    counts = content["label_counts" if options.priors == "labels" else "posterior_counts"]
-    offset = -options.prior_scale * log_prior(counts.numpy())
-    offset[0] += np.log(options.blank_scale)
-    return Exported(model, offset).eval()
+    return Exported(model, offset(content, options)).eval()
 
 
 def to_torchscript(module: Exported, path) -> None:
@@ -60,3 +56,43 @@ def to_onnx(module: Exported, path, input_dim: int) -> None:
             dynamic_shapes={"feats": {0: batch, 1: time}, "lengths": {0: batch}}, dynamo=True, external_data=False,
             verbose=False,
         )  # fmt: skip
+
+
+def runner(path):
+    """The exported file as a callable (feats (B, T, D) float32, lengths (B,) int64) -> (loglikes, lengths) ndarrays."""
+    if not str(path).endswith(".onnx"):
+        script = torch.jit.load(str(path))
+
+        def run(feats, lengths):
+            with torch.inference_mode():
+                return [x.numpy() for x in script(torch.from_numpy(feats), torch.from_numpy(lengths))]
+
+        return run
+    try:
+        import onnxruntime
+    except ImportError:
+        raise DataError("running ONNX needs the package onnxruntime", mend="pip install onnxruntime") from None
+    session = onnxruntime.InferenceSession(str(path))
+    return lambda feats, lengths: session.run(None, {"feats": feats, "lengths": lengths})
+
+
+def largest_difference(path, scorer: Scorer, pairs, at_once: int = 4) -> tuple[float, int]:
+    """Run padded groups of utterances through the exported file and through the model.
+
+    pairs : iterable of (key, feats (T, D)) -> (largest absolute difference of log-likelihoods, number of utterances)
+    """
+    run, largest, count = runner(path), 0.0, 0
+    for group in in_batches(pairs, 10**9, at_once):
+        keys, matrices = zip(*group)
+        expected = scorer(list(matrices), keys)
+        lengths = np.array([len(m) for m in matrices])
+        padded = np.zeros((len(group), lengths.max(), matrices[0].shape[1]), np.float32)
+        for row, matrix in zip(padded, matrices):
+            row[: len(matrix)] = matrix
+        loglikes, frames = run(padded, lengths)
+        for key, row, n, reference in zip(keys, loglikes, frames, expected):
+            if n != len(reference):
+                raise DataError(f"the exported model gives {n} frames, the model {len(reference)}", file=str(path), key=key)
+            largest = max(largest, float(np.abs(row[: int(n)] - reference).max()))
+            count += 1
+    return largest, count

@@ -27,6 +27,23 @@ class LoglikeOptions:
             raise OptionError(f"--blank-scale={self.blank_scale}: expected more than 0")
 
 
+def offset(content: dict, options: LoglikeOptions) -> np.ndarray:
+    """What is added to log posteriors: (V,) float32. content: a model file's, with the counts that `options` asks for."""
+    name = {"labels": "label_counts", "posteriors": "posterior_counts"}[options.priors]
+    if options.prior_scale == 0.0:
+        added = np.zeros(content["config"]["num_tokens"], np.float32)
+    elif name in content:
+        added = -options.prior_scale * log_prior(content[name].cpu().numpy())
+    else:
+        raise DataError(
+            f"the model has no {name.replace('_', ' ')}, which --priors={options.priors} needs",
+            mend="take final.pt, --priors=labels, or --prior-scale=0" if options.priors == "posteriors" else
+            "take final.pt, or --prior-scale=0",
+        )  # fmt: skip
+    added[0] += np.log(options.blank_scale)
+    return added
+
+
 class Scorer:
     """Callable ([feats (T, D), ...]) -> [loglikes (T', V) float32, ...].
 
@@ -39,9 +56,7 @@ class Scorer:
 
     def __init__(self, model, content: dict, options: LoglikeOptions, device="cpu"):
         self.model, self.device = model, device
-        counts = content["label_counts" if options.priors == "labels" else "posterior_counts"]
-        self.offset = -options.prior_scale * log_prior(counts.numpy())
-        self.offset[0] += np.log(options.blank_scale)
+        self.offset = offset(content, options)
 
     def __call__(self, batch: list[np.ndarray], keys=None) -> list[np.ndarray]:
         dim = self.model.config["input_dim"]

@@ -48,24 +48,21 @@ def train(network, net_options, options: TrainOptions, train_scp, train_targets,
         trainer.run()
         processes.wait()
         if processes.is_first:
-            finish(trainer, names)
+            finish(trainer)
         processes.wait()
     finally:
         parallel.leave(processes)
 
 
-def finish(trainer: Trainer, names: list[str]) -> None:
+def finish(trainer: Trainer) -> None:
     """Average the chosen epochs into final.pt, with the counts that priors are made from."""
     out, epochs = trainer.out, trainer.epochs_to_average()
     checkpoint.restore_average(trainer.model, out, epochs)
-    counts = priors.label_counts(trainer.train.targets, len(names))
     posteriors = priors.posterior_counts(trainer.model, trainer.train, trainer.processes.device)
     trainer.model.cpu()
     save_model(
-        os.path.join(out, "final.pt"), trainer.model, tokens=names, label_counts=torch.from_numpy(counts),
-        posterior_counts=torch.from_numpy(posteriors), criterion=trainer.criterion.state_dict(),
-        criterion_name=trainer.options.criterion,
-    )  # fmt: skip
+        os.path.join(out, "final.pt"), trainer.model, posterior_counts=torch.from_numpy(posteriors), **trainer.model_extra()
+    )
     best = min(trainer.state.curve, key=lambda row: row["dev_ter"])
     info(
         f"final.pt is the mean of epochs {' '.join(map(str, sorted(epochs)))}; best dev TER {best['dev_ter']:.2f}% "

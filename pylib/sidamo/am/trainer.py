@@ -16,7 +16,7 @@ import torch
 from sidamo.io.errors import DataError
 from sidamo.io.log import info, warn
 
-from . import checkpoint, data, optim
+from . import checkpoint, data, optim, priors
 from .augment import Augment
 from .criterion import disagreement, make_criterion
 from .evaluate import evaluate
@@ -130,7 +130,7 @@ class Trainer:
             })  # fmt: skip
             if self.processes.is_first:
                 keep = self.epochs_to_average()
-                checkpoint.write_epoch(self.out, state.epoch + 1, self.model, keep)
+                checkpoint.write_epoch(self.out, state.epoch + 1, self.model, keep, **self.model_extra())
                 checkpoint.write_posteriors(self.out, state.epoch + 1, result.example_key, result.example)
         row = state.curve[-1]
         state.epoch, state.update = state.epoch + 1, 0
@@ -154,6 +154,14 @@ class Trainer:
         else:
             rows = rows[::-1]
         return [row["epoch"] for row in rows[: self.options.average]]
+
+    def model_extra(self) -> dict:
+        """What stands beside the weights in epoch_N.pt and final.pt: decoding needs it."""
+        counts = priors.label_counts(self.train.targets, len(self.tokens))
+        return {
+            "tokens": list(self.tokens), "label_counts": torch.from_numpy(counts),
+            "criterion": self.criterion.state_dict(), "criterion_name": self.options.criterion,
+        }  # fmt: skip
 
     # ----- one update -----
 
