@@ -1,5 +1,6 @@
 """Arrays kept beside the file that they are made from: used again, never stale, made anew where damaged."""
 
+import fcntl
 import os
 
 import numpy as np
@@ -124,3 +125,17 @@ def test_a_source_replaced_while_it_is_read_is_not_kept(source):
 
     check(kept_arrays(source, "kind", "recipe", Replacing()))
     assert not list(source.parent.glob("*.kind"))
+
+
+def test_one_job_writes_and_what_a_killed_one_left_does_no_harm(source):
+    left = source.with_name("large.fst.kind.new")
+    left.write_bytes(b"half of it" * 100_000)
+    with open(left, "r+b") as busy:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        check(kept_arrays(source, "kind", "recipe", Maker()))
+    assert not source.with_name("large.fst.kind").exists()
+    make = Maker()
+    for _ in range(2):
+        check(kept_arrays(source, "kind", "recipe", make))
+    assert make.calls == 1
+    assert not left.exists()

@@ -10,6 +10,7 @@ Mapped pages are read when they are touched, and shared by all processes on the 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import mmap
 import os
@@ -125,17 +126,21 @@ def _open(place: str, stamp: dict):
 
 
 def _write(place: str, stamp: dict, values: dict) -> bool:
-    """Keep arrays and numbers, complete or not at all; False where that cannot be done."""
-    temporary = f"{place}.{os.getpid()}"
+    """Keep arrays and numbers, complete or not at all (or let another job finish it); False where that cannot be done."""
     arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
     numbers = {name: value for name, value in values.items() if name not in arrays}
     places, end = {}, HEADER
     for name, array in arrays.items():
         places[name] = (array.dtype.str, array.shape, end)
         end += array.nbytes + -array.nbytes % ALIGNMENT
+    temporary = f"{place}.new"  # what a killed job leaves is written over by the next
     try:
         os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
-        with open(temporary, "w+b") as out:
+        with open(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as out:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(out.fileno()), os.stat(temporary)):
+                return True  # another job has just finished it
+            out.truncate(0)
             out.truncate(end)
             for name, array in arrays.items():
                 out.seek(places[name][2])
@@ -144,14 +149,14 @@ def _write(place: str, stamp: dict, values: dict) -> bool:
             header = {"stamp": stamp, "size": end, "check": _sampled(out, HEADER, end)}
             text = json.dumps({**header, "arrays": places, "numbers": numbers}).encode()
             if len(text) > HEADER:
-                return False
+                raise OSError(f"a header of {len(text)} bytes")
             out.seek(0)
             out.write(text.ljust(HEADER))
-        os.replace(temporary, place)
+            out.flush()
+            os.replace(temporary, place)
+        return True
+    except BlockingIOError:  # another job is at it
         return True
     except OSError as error:
-        log.vlog(1, f"{place} cannot be written: {error.strerror}")
+        log.vlog(1, f"{place} is not written: {error}")
         return False
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
