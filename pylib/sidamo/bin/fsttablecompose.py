@@ -34,6 +34,7 @@ def main(argv=None) -> int:
         result = compose(sorted_arcs(left, "olabel"), sorted_arcs(right, "ilabel"), trimmed=opts.connect)
     else:
         import pynini
+
         from sidamo.lang.graph import from_pynini, to_pynini
 
         sides = to_pynini(left).arcsort("olabel"), to_pynini(right).arcsort("ilabel")
