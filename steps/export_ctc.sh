@@ -8,11 +8,11 @@
 # Example: steps/export_ctc.sh --prior-scale 0.3 data/dev exp/tdnn exp/tdnn/export
 #
 # ONNX needs packages that Sidamo itself does not: pip install onnx onnxscript onnxruntime. Without them it is left out with
-# a warning, unless --formats names it.
+# a warning, unless --format names it.
 #
 # Options:
 #   --cmd "run.py"         how jobs are started
-#   --formats ""           "ts", "onnx" or "ts onnx"; default: ts, and onnx where its packages are
+#   --format ""            "ts", "onnx" or "ts onnx"; default: ts, and onnx where its packages are
 #   --num-check 10         utterances of <data> for the check
 #   --tolerance 0.001      largest difference of log-likelihoods allowed
 #   --model final.pt       file in <model-dir>
@@ -21,7 +21,7 @@
 #   --blank-scale 1.0      factor on the posterior of blank
 set -euo pipefail
 cmd=run.py
-formats=
+format=
 num_check=10
 tolerance=0.001
 model=final.pt
@@ -50,11 +50,12 @@ if [ -n "$cmvn_opts" ] && [ ! -s "$data/cmvn.scp" ]; then
   echo "export_ctc.sh: $data/cmvn.scp is missing; to mend: steps/compute_cmvn_stats.sh $data" >&2
   exit 1
 fi
-if [ -z "$formats" ]; then
-  formats=ts
+format_list=$format
+if [ -z "$format" ]; then
+  format_list=ts
   if python3 -c 'import sys; from importlib.util import find_spec as f
 sys.exit(not all(map(f, ("onnx", "onnxscript", "onnxruntime"))))'; then
-    formats="ts onnx"
+    format_list="ts onnx"
   else
     echo "export_ctc.sh: no ONNX: pip install onnx onnxscript onnxruntime" >&2
   fi
@@ -67,13 +68,13 @@ feats="scp:$dir/check.scp"
 if [ -n "$cmvn_opts" ]; then
   feats="ark:apply-cmvn $cmvn_opts --utt2spk=ark:$data/utt2spk scp:$data/cmvn.scp scp:$dir/check.scp ark:- |"
 fi
-for format in $formats; do
-  $cmd "$dir/log/export_$format.log" export-ctc "--prior-scale=$prior_scale" "--priors=$priors" \
-    "--blank-scale=$blank_scale" "--check=$feats" "--tolerance=$tolerance" "$srcdir/$model" "$dir/model.$format"
+for suffix in $format_list; do
+  $cmd "$dir/log/export_$suffix.log" export-ctc "--prior-scale=$prior_scale" "--priors=$priors" \
+    "--blank-scale=$blank_scale" "--check=$feats" "--tolerance=$tolerance" "$srcdir/$model" "$dir/model.$suffix"
 done
 cp "$srcdir/tokens.txt" "$srcdir/frame_subsampling_factor" "$dir/"
 echo "$cmvn_opts" >"$dir/cmvn_opts"
 touch "$dir/.done"
-for format in $formats; do
-  echo "export_ctc.sh: done $dir/model.$format; $(grep -o 'checked: .*' "$dir/log/export_$format.log" | tail -n 1)"
+for suffix in $format_list; do
+  echo "export_ctc.sh: done $dir/model.$suffix; $(grep -o 'checked: .*' "$dir/log/export_$suffix.log" | tail -n 1)"
 done

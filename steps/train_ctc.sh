@@ -3,7 +3,8 @@
 #
 # Reads   <train-data>/{feats.scp,cmvn.scp,utt2spk,text}, the same of <dev-data>, <lang-dir> (tokens.txt, lexicon)
 # Writes  <exp-dir>/final.pt, tokens.txt, cmvn_opts, frame_subsampling_factor, train.conf, config, provenance.txt,
-#         log/{dump*.log,train.log,curve.tsv,posteriors.ark}, checkpoint.pt, dump/ (normalized features, integer targets)
+#         log/{dump*.log,train.log,curve.tsv,posteriors.ark}, curve.svg, checkpoint.pt, dump/ (normalized features and
+#         integer targets)
 # Example: steps/train_ctc.sh --config conf/train_tdnn.conf data/train data/dev data/lang exp/tdnn
 #
 # Options:
@@ -147,6 +148,7 @@ else
     "$dir/dump/dev/feats.scp" "ark:$dir/dump/dev/targets.ark" "$dir/tokens.txt" "$dir"
 fi
 sed -n 's/^--subsampling=//p' "$dir/config" >"$dir/frame_subsampling_factor"
+plot-curve --print-args=false "--title=$dir" "$dir/log/curve.tsv" "$dir/curve.svg"
 touch "$dir/.done"
 if [ "$keep_dump" != true ]; then rm -rf "$dir/dump"; fi
 epochs=$(($(wc -l <"$dir/log/curve.tsv") - 1))

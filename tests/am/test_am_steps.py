@@ -94,7 +94,7 @@ def model(work):
 
 
 def test_training_leaves_the_files_of_the_contract(work, model):
-    names = "final.pt tokens.txt cmvn_opts config provenance.txt log/curve.tsv log/train.log .done"
+    names = "final.pt tokens.txt cmvn_opts config provenance.txt curve.svg log/curve.tsv log/train.log .done"
     for name in names.split():
         assert (model / name).exists(), name
     assert (model / "frame_subsampling_factor").read_text() == "2\n"
@@ -178,7 +178,7 @@ def test_exported_torchscript_gives_the_same_numbers(work, model, tmp_path):
 
 
 def test_export_script_checks_what_it_wrote(work, model):
-    result = sh("steps/export_ctc.sh --formats ts --prior-scale 0.3 data/dev exp/m exp/exported", work)
+    result = sh("steps/export_ctc.sh --format ts --prior-scale 0.3 data/dev exp/m exp/exported", work)
     assert result.returncode == 0, result.stderr
     assert "export_ctc.sh: done exp/exported/model.ts; checked: the log-likelihoods of 8 utterances" in result.stdout
     for name in ("tokens.txt", "cmvn_opts"):
