@@ -37,7 +37,7 @@ TOKEN, PREV, TAKEN, KEY, COST = 4, 0, 1, 2, 3  # token before, arc from it, stat
 TRY, TO = 4, 2  # token left, arc, key entered, cost
 LINK, SOURCE, TARGET, LINK_ARC, LINK_COST = 4, 0, 1, 2, 3
 NUM_BINS = 1024
-AHEAD = 4  # records between asking for memory and using it
+AHEAD = 8  # records between asking for memory and using it
 INF = np.float32(np.inf)
 
 
@@ -481,14 +481,18 @@ def slack(tokens, links, k):
 
 
 @jit(forceinline=True)
-def lower(extra, i, value, lattice_beam, found, count):
-    """Lower extra[i] to a value within the lattice beam. Returns (it fell, end of `found`: all with a finite extra)."""
+def lower(extra, i, value, lattice_beam, found, count, records, width):
+    """Lower extra[i] to a value within the lattice beam. Returns (it fell, end of `found`: all with a finite extra).
+
+    The record of a new one is asked for: they lie far apart, and it will be looked at soon.
+    """
     before = real(extra, i)
     if not (value <= lattice_beam and value < before):
         return False, count
     put_real(extra, i, value)
     if before == INF:
         put(found, count, i)
+        prefetch(records, width * i)
         count += 1
     return True, count
 
@@ -515,7 +519,7 @@ def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end
                 j = word(found, k)
                 prev = word(tokens, TOKEN * j + PREV)
                 if prev >= begin:
-                    fell, count = lower(extra, prev, real(extra, j), lattice_beam, found, count)
+                    fell, count = lower(extra, prev, real(extra, j), lattice_beam, found, count, tokens, TOKEN)
                     changed |= fell
                 k += 1
             for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
@@ -526,7 +530,7 @@ def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end
             j = word(found, k)
             prev = word(tokens, TOKEN * j + PREV)
             if 0 <= prev < begin:
-                _, count = lower(extra, prev, real(extra, j), lattice_beam, found, count)
+                _, count = lower(extra, prev, real(extra, j), lattice_beam, found, count, tokens, TOKEN)
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
             _, count = pass_extra(tokens, extra, lattice_beam, links, k, found, count)
         begin_found = end_found
@@ -539,7 +543,7 @@ def pass_extra(tokens, extra, lattice_beam, links, k, found, count):
     if value == INF:
         return False, count
     value += slack(tokens, links, k)
-    return lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam, found, count)
+    return lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam, found, count, tokens, TOKEN)
 
 
 @jit
@@ -662,3 +666,50 @@ def compact(records, count, ends, renumbered):
         if renumbered[i] >= 0:
             move_record(records, i, renumbered[i], renumbered)
     return kept
+
+
+# --------------------------------------------------------------------------------------------------- order of a lattice
+
+
+@jit
+def rank_states(frame_ends, late, source, target, depth, rank):
+    """rank[i] of lattice states in topological order: by frame, then `late`, then epsilon arcs on the longest way.
+
+    source, target : epsilon arcs, each within one frame; depth : int32, zeros
+    """
+    rounds, changed = 0, True
+    while changed and rounds < len(rank):  # a cycle of epsilons would never end
+        rounds, changed = rounds + 1, False
+        for a in range(len(source)):
+            if depth[target[a]] <= depth[source[a]]:
+                depth[target[a]] = depth[source[a]] + 1
+                changed = True
+    count, begin = 0, 0
+    for t in range(len(frame_ends)):
+        for part in range(2):
+            left, level = 0, 0
+            for i in range(begin, frame_ends[t]):
+                left += late[i] == part
+            while left > 0:
+                for i in range(begin, frame_ends[t]):
+                    if late[i] == part and depth[i] == level:
+                        rank[i] = count
+                        count += 1
+                        left -= 1
+                level += 1
+        begin = frame_ends[t]
+
+
+@jit
+def group_arcs(source, offsets, order):
+    """Arcs by source, those of one source in their order: order[offsets[s] : offsets[s + 1]]; offsets : zeros, (S + 1,)."""
+    for a in range(len(source)):
+        offsets[source[a] + 1] += 1
+    for s in range(1, len(offsets)):
+        offsets[s] += offsets[s - 1]
+    for a in range(len(source)):
+        order[offsets[source[a]]] = a
+        offsets[source[a]] += 1
+    for s in range(len(offsets) - 1, 0, -1):
+        offsets[s] = offsets[s - 1]
+    offsets[0] = 0

@@ -8,7 +8,7 @@ from sidamo.decode import kernel
 from sidamo.decode.graph import ILABEL, OLABEL, WEIGHT, DecodingGraph
 from sidamo.decode.hotwords import NO_HOT_WORDS
 from sidamo.decode.options import DecoderOptions
-from sidamo.decode.utterance import BadMatrix, UtteranceSearch, grown, ranks
+from sidamo.decode.utterance import BadMatrix, UtteranceSearch, grouped, grown, ranks
 from sidamo.io.errors import DataError
 from sidamo.io.lattice import Lattice
 
@@ -179,13 +179,14 @@ class Search(UtteranceSearch):
         emits = ilabel != 0
         acoustic_cost = np.zeros(len(arc))
         acoustic_cost[emits] = -acoustic_scale * self._loglikes_at(frame[target[emits]] - 1, ilabel[emits])
-        rank = ranks(frame_ends, source[~emits], target[~emits])
+        rank = ranks(frame_ends, np.zeros(len(tokens), bool), source[~emits], target[~emits])
+        order, offsets = grouped(rank[source], len(tokens))
         index, _, final = self.frontier()
-        final = final if any_final else np.zeros(len(index))
-        finals = {int(rank[i]): (float(f), 0.0) for i, f in zip(index, final, strict=True) if np.isfinite(f)}
-        return Lattice.from_arcs(
-            len(tokens), 0 if len(tokens) else -1, rank[source], ilabel, olabel, graph_cost, acoustic_cost, rank[target],
-            finals,
+        final_cost = np.full(len(tokens), np.inf)
+        final_cost[rank[index]] = final if any_final else 0.0
+        return Lattice(
+            0 if len(tokens) else -1, offsets, ilabel[order], olabel[order], graph_cost[order], acoustic_cost[order],
+            rank[target][order], final_cost, np.where(np.isfinite(final_cost), 0.0, np.inf),
         )  # fmt: skip
 
     # ---------------------------------------------------------------------------------------------------------- arrays

@@ -273,6 +273,10 @@ def scan_arcs(arcs, row, low, hubs, old, count, cutoff, bound, adaptive_beam, un
     found, room = 0, len(tries)
     for i in range(count):
         h = RECORD * (old + i)
+        if i + AHEAD < count:
+            ahead = h + RECORD * AHEAD
+            if real(hubs, ahead + COST) + real(hubs, ahead + LOW) + low < bound:
+                prefetch(arcs, ARC * word(hubs, ahead + ARCS))
         c = real(hubs, h + COST)
         if c > cutoff or c + real(hubs, h + LOW) + low >= bound:
             continue
@@ -609,3 +613,28 @@ def first_bound(arcs, row, hubs, h, cost, blank_only):
             if label != word(hubs, h + LAST):
                 bound = min(bound, cost + real(arcs, ARC * a + WEIGHT) + row[label])
     return bound
+
+
+@jit
+def align(loglikes, skipped, units, begins, strict, lasting, labels):
+    """Write the tokens into labels (T,), all blank before, given the frames at which they begin.
+
+    Between two beginnings a token lasts for some frames (at least one) and blanks follow; the best split is where the
+    running sum of loglike(token) - loglike(blank) is highest. Equal neighbours need a blank, where the topology says
+    so; frames that were skipped as blank are blank.
+    """
+    for i in range(len(units)):
+        unit, begin = units[i], begins[i]
+        end = begins[i + 1] if i + 1 < len(units) else len(labels)
+        if not lasting:
+            end = begin + 1
+        elif strict and i + 1 < len(units) and units[i + 1] == unit:
+            end -= 1
+        best, gain, stop = 0.0, 0.0, begin + 1
+        for t in range(begin + 1, end):
+            if skipped[t]:
+                break
+            gain += loglikes[t, unit - 1] - loglikes[t, 0]
+            if gain > best:
+                best, stop = gain, t + 1
+        labels[begin:stop] = unit

@@ -53,22 +53,22 @@ def find_extra(nodes, extra, lattice_beam, links, node_end, unit_end, emit_end, 
                 target = real(extra, word(links, LINK * k + TARGET))
                 if target < INF:
                     value, source = max(through_link(nodes, extra, links, k), target), word(links, LINK * k + SOURCE)
-                    fell, count = lower(extra, source, value, lattice_beam, found, count)
+                    fell, count = lower(extra, source, value, lattice_beam, found, count, nodes, NODE)
                     changed |= fell
         for i in range(node_end[t - 1] if t > 0 else 0, unit_end[t]):
             hub = word(nodes, NODE * i + NODE_HUB)
             if hub >= 0 and real(extra, hub) < INF:
-                _, count = lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam, found, count)
+                _, count = lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam, found, count, nodes, NODE)
         end_found = count
         for k in range(begin_found, end_found):
             i = word(found, k)
             before = word(nodes, NODE * i + BEFORE)
             if before >= 0:
-                _, count = lower(extra, before, through_stay(nodes, extra, i), lattice_beam, found, count)
+                _, count = lower(extra, before, through_stay(nodes, extra, i), lattice_beam, found, count, nodes, NODE)
         for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
             if real(extra, word(links, LINK * k + TARGET)) < INF:
                 value, source = through_link(nodes, extra, links, k), word(links, LINK * k + SOURCE)
-                _, count = lower(extra, source, value, lattice_beam, found, count)
+                _, count = lower(extra, source, value, lattice_beam, found, count, nodes, NODE)
         begin_found = end_found
 
 

@@ -11,7 +11,7 @@ from sidamo.decode import kernel, topology_lattice
 from sidamo.decode import topology_kernel as k
 from sidamo.decode.graph import BLANK, ILABEL, OLABEL, WEIGHT, DecodingGraph, graph_of, make_graph, parts_of, recipe
 from sidamo.decode.options import DecoderOptions
-from sidamo.decode.utterance import UtteranceSearch, grown, ranks
+from sidamo.decode.utterance import UtteranceSearch, grouped, grown, ranks
 from sidamo.io.errors import DataError
 from sidamo.io.kept_arrays import kept_arrays
 from sidamo.io.lattice import Lattice, empty_lattice
@@ -237,28 +237,13 @@ class TopologySearch(UtteranceSearch):
         return self._pointers[: self._position[k.POINTERS]], np.unique(ends)
 
     def _alignment(self, units: np.ndarray, begins: np.ndarray) -> np.ndarray:
-        """Label of each frame, given the tokens and the frames at which they begin.
-
-        Between two beginnings a token lasts for some frames (at least one) and blanks follow; the best split is where
-        the running sum of loglike(token) - loglike(blank) is highest. Equal neighbours need a blank, where the
-        topology says so; frames that were skipped as blank are blank.
-        """
+        """Label of each frame, given the tokens and the frames at which they begin."""
         labels = np.ones(self.num_frames, np.int32)
-        loglikes, skipped = self._loglikes(), np.concatenate(self._blank_only or [np.zeros(0, bool)])
-        lasting, strict = self.graph.topology in LASTING, self.graph.topology in STRICT
-        ends = np.append(begins[1:], self.num_frames)[: len(units)]
-        for i, (unit, begin, end) in enumerate(zip(units, begins, ends, strict=True)):
-            if not lasting:
-                end = begin + 1
-            elif strict and i + 1 < len(units) and units[i + 1] == unit:
-                end -= 1
-            if end > begin + 1:
-                blanks = np.flatnonzero(skipped[begin + 1 : end])
-                if len(blanks):
-                    end = begin + 1 + int(blanks[0])
-                gain = np.cumsum(loglikes[begin + 1 : end, unit - 1] - loglikes[begin + 1 : end, 0], dtype=np.float64)
-                end = begin + 1 + (int(np.argmax(gain)) + 1 if len(gain) and gain.max() > 0 else 0)
-            labels[begin:end] = unit
+        skipped, topology = np.concatenate(self._blank_only or [np.zeros(0, bool)]), self.graph.topology
+        k.align(
+            self._loglikes(), skipped, np.ascontiguousarray(units), np.ascontiguousarray(begins), topology in STRICT,
+            topology in LASTING, labels,
+        )  # fmt: skip
         return labels
 
     def raw_lattice(self, acoustic_scale: float = 1.0) -> Lattice:
@@ -295,9 +280,9 @@ class TopologySearch(UtteranceSearch):
         arc = np.concatenate([arc, np.full(len(to_hub) + len(stays), -1)])
         entered = np.concatenate([link_frame, frame[to_hub], frame[stays]])
         # Topological order: frame, units before hubs, hubs by their epsilon depth.
-        rank = ranks(node_end, source[kind == t.EPSILON], target[kind == t.EPSILON], is_hub)
-        arc_order = np.argsort(rank[source], kind="stable")
-        source, target = rank[source][arc_order], rank[target][arc_order]
+        rank = ranks(node_end, is_hub, source[kind == t.EPSILON], target[kind == t.EPSILON])
+        arc_order, offsets = grouped(rank[source], nodes)
+        source, target = rank[source[arc_order]], rank[target[arc_order]]
         kind, label, arc, entered = kind[arc_order], label[arc_order], arc[arc_order], entered[arc_order]
         graph_cost = np.where(arc >= 0, g.weights[arc, WEIGHT], 0).astype(np.float64)
         olabel = np.where(arc >= 0, g.arcs[arc, OLABEL], 0)
@@ -310,9 +295,9 @@ class TopologySearch(UtteranceSearch):
         node_final[rank[last_hubs]] = g.final[-1 - key[last_hubs]] if any_final else 0.0
         state_node = np.arange(nodes)
         if self.graph.topology in STRICT and nodes:
-            state_node, source, target, old = _expand(
-                nodes, source, target, kind.astype(np.int32), label, node_label[np.argsort(rank)].astype(np.int32)
-            )
+            label_of_rank = np.empty(nodes, np.int32)
+            label_of_rank[rank] = node_label
+            state_node, source, target, old = _expand(offsets, target, kind.astype(np.int32), label, label_of_rank)
             label, olabel, graph_cost, acoustic_cost = label[old], olabel[old], graph_cost[old], acoustic_cost[old]
         return _trimmed(
             node_final[state_node], source, target, label, olabel, graph_cost, acoustic_cost,
@@ -342,30 +327,27 @@ class TopologySearch(UtteranceSearch):
         position[k.HUB_BASE] = position[k.UNIT_BASE] = self._base
 
 
-def _expand(nodes: int, source, target, kind, label, node_label):
+def _expand(offsets, target, kind, label, node_label):
     """Hubs split by their last frame: (node of each state, sources, targets, arc that each arc came from), sorted."""
-    offsets = np.zeros(nodes + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=nodes), out=offsets[1:])
-    room = 4 * len(source) + 16
+    room = 4 * len(target) + 16
     while True:
         new_source, new_target, new_arc, state_node = (np.empty(room, np.int32) for _ in range(4))
         states, arcs = topology_lattice.expand(
-            offsets, target.astype(np.int32), kind, label, node_label, new_source, new_target, new_arc, state_node
+            offsets, target, kind, label, node_label, new_source, new_target, new_arc, state_node
         )
         if states >= 0:
             break
         room *= 4
-    state_node = state_node[:states]
-    rank = np.empty(states, np.int64)
-    rank[np.argsort(state_node, kind="stable")] = np.arange(states)
-    new_source, new_target = rank[new_source[:arcs]], rank[new_target[:arcs]]
-    order = np.argsort(new_source, kind="stable")
-    return np.sort(state_node), new_source[order], new_target[order], new_arc[:arcs][order]
+    by_node, _ = grouped(state_node[:states], len(node_label))
+    rank = np.empty(states, np.int32)
+    rank[by_node] = np.arange(states, dtype=np.int32)
+    new_source = rank[new_source[:arcs]]
+    order, _ = grouped(new_source, states)
+    return state_node[by_node], new_source[order], rank[new_target[order]], new_arc[order]
 
 
 def _trimmed(final, source, target, ilabel, olabel, graph_cost, acoustic_cost, scale: float, beam: float) -> Lattice:
     """A Lattice of the arcs on paths within the beam of the best; states stay in their order."""
-
     total = graph_cost + scale * acoustic_cost
     keep = topology_lattice.forward_backward(source, target, total, final, 0, beam)
     source, target = source[keep], target[keep]

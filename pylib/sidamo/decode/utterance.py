@@ -223,21 +223,20 @@ def frames_of_blank(loglikes: np.ndarray, threshold: float) -> np.ndarray:
     return likely
 
 
-def ranks(frame_ends: np.ndarray, source: np.ndarray, target: np.ndarray, kind: np.ndarray | None = None) -> np.ndarray:
-    """rank[i] of lattice states in topological order: by frame, then kind, then the epsilon arcs on the longest way.
+def ranks(frame_ends: np.ndarray, late: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """rank[i] of lattice states in topological order: by frame, then `late`, then the epsilon arcs on the longest way.
 
     frame_ends : (T + 1,) end of each frame's states
     source, target : epsilon arcs, each within one frame
     """
-    count = int(frame_ends[-1])
-    frame = np.repeat(np.arange(len(frame_ends)), np.diff(frame_ends, prepend=0))
-    depth = np.zeros(count, np.int64)
-    for _ in range(count):
-        deeper = depth.copy()
-        np.maximum.at(deeper, target, depth[source] + 1)
-        if np.array_equal(deeper, depth):
-            break
-        depth = deeper
-    rank = np.empty(count, np.int64)
-    rank[np.lexsort((depth, frame) if kind is None else (depth, kind, frame))] = np.arange(count)
+    depth, rank = np.zeros(len(late), np.int32), np.empty(len(late), np.int32)
+    arrays = (np.ascontiguousarray(a, np.int32) for a in (source, target))
+    kernel.rank_states(np.ascontiguousarray(frame_ends), late, *arrays, depth, rank)
     return rank
+
+
+def grouped(source: np.ndarray, num_states: int) -> tuple[np.ndarray, np.ndarray]:
+    """(order of arcs by their source, int32; where each source's begin, (S + 1,) int64)."""
+    order, offsets = np.empty(len(source), np.int32), np.zeros(num_states + 1, np.int64)
+    kernel.group_arcs(np.ascontiguousarray(source, np.int32), offsets, order)
+    return order, offsets
