@@ -16,12 +16,13 @@ from sidamo.lang.lexicon_fst import add_self_loops, lexicon_fst
 from sidamo.lang.ngram import LmOptions, train
 from sidamo.lang.ngram_model import write_model
 from sidamo.lang.topology import token_fst
+from sidamo.lang.unk import insert_unk_model, modify_unk_entries, train_unit_model, unit_automaton
 
 
 class Language:
     """A small random lexicon (homophones, prefixes, several pronunciations) with its tables and L."""
 
-    def __init__(self, seed, num_words=12, sil_prob=0.0, disambig=True):
+    def __init__(self, seed, num_words=12, sil_prob=0.0, disambig=True, silprobs=False, unk_fst=None):
         rng = random.Random(seed)
         units = ["a", "b", "c", "d"]
         self.entries = []
@@ -30,12 +31,25 @@ class Language:
                 phones = tuple(rng.choice(units) for _ in range(rng.randint(1, 4)))
                 self.entries.append(lex.Entry(f"w{k}", (f"{rng.choice([1.0, 0.5, 0.25])}",), phones))
         self.entries = list(dict.fromkeys(self.entries))
-        marked, highest = lex.add_disambig(self.entries)
+        if silprobs:
+            numbers = [0.25, 0.5, 0.7, 0.9]
+            self.entries = [
+                entry._replace(numbers=(*entry.numbers, *(str(rng.choice(numbers)) for _ in range(3)))) for entry in self.entries
+            ]
+        if unk_fst:
+            self.entries = modify_unk_entries(self.entries, "w0")
+        marked, highest = lex.add_disambig(self.entries, 4 if unk_fst else 1)
         symbols = [f"#{k}" for k in range(highest + 2)]
         self.phones = {s: k for k, s in enumerate(["<eps>", "sil", *units, *symbols])}
         self.words = {s: k for k, s in enumerate(["<eps>", *(f"w{k}" for k in range(num_words)), "#0", "<s>", "</s>"])}
         self.tokens = {s: k for k, s in enumerate(["<eps>", "<blk>", "sil", *units, *symbols])}
-        arcs = lex.lexicon_arcs(marked if disambig else self.entries, sil_prob, "sil", symbols[-1])
+        marked = marked if disambig else self.entries
+        arcs = lex.lexicon_arcs(marked, sil_prob, "sil", symbols[-1])
+        if silprobs:
+            about = {"<s>": 0.4, "</s>_s": 1.5, "</s>_n": 0.8, "overall": 0.3}
+            arcs = lex.lexicon_arcs_silprob(marked, about, "sil", symbols[-1])
+        if unk_fst:
+            arcs = insert_unk_model(arcs, unk_fst, keep_marks=True)
         fst = lexicon_fst(arcs, self.phones, self.words)
         self.lexicon = arcsort(add_self_loops(fst, [self.phones["#0"]], [self.words["#0"]]), "olabel")
 
@@ -73,16 +87,23 @@ def sample_paths(fst, count, seed):
             yield [x for x in path.ilabels() if x], [x for x in path.olabels() if x]
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("sil_prob", [0.0, 0.3])
-def test_builders_are_equivalent(tmp_path, seed, sil_prob):
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["plain", "silence", "silprob", "unk", "unk and silence"])
+def test_builders_are_equivalent(tmp_path, seed, kind):
     """Same weight of every sampled path, L o G itself being the judge; the direct builder is exact."""
-    language = Language(seed, sil_prob=sil_prob)
+    unk_fst = ""
+    if "unk" in kind:
+        entries = [lex.Entry("x", (), tuple(word)) for word in ("abc", "acd", "b", "cabd", "dd")]
+        rows = unit_automaton(train_unit_model(entries, 2, 0.0))
+        lines = ["\t".join(map(str, row if len(row) == 2 else (*row[:3], "<eps>", row[3]))) for row in rows]
+        (tmp_path / "unk").write_text("\n".join(lines) + "\n")
+        unk_fst = str(tmp_path / "unk")
+    language = Language(seed, sil_prob=0.3 if "silence" in kind else 0.0, silprobs=kind == "silprob", unk_fst=unk_fst)
     grammar = language.grammar(tmp_path, seed, order=1 + seed % 3)
     truth = graph.compose(graph.to_pynini(language.lexicon), graph.to_pynini(grammar), "L o G")
     book = graph.to_pynini(graph.build_lg(language.lexicon, grammar))
     direct = graph.to_pynini(build_lg_direct(language.lexicon, grammar, language.phones, language.words))
-    compared = 0
+    compared, seen = 0, set()
     for fst in (truth, book, direct):
         for inputs, outputs in sample_paths(fst, 15, seed):
             wanted = total_cost(truth, inputs, outputs)
@@ -92,7 +113,10 @@ def test_builders_are_equivalent(tmp_path, seed, sil_prob):
             assert abs(total_cost(direct, inputs, outputs) - wanted) < 1e-3
             assert abs(total_cost(book, inputs, outputs) - wanted) < 0.01 * (1 + len(outputs))
             compared += 1
+            seen.update(inputs)
     assert compared > 10
+    assert "unk" not in kind or language.phones["#1"] in seen
+    assert kind in ("plain", "unk") or language.phones["sil"] in seen
 
 
 @pytest.mark.parametrize("topology", ["correct", "compact", "minimal", "modified"])
@@ -227,14 +251,16 @@ def test_bounds(tmp_path):
         build_lg_direct(language.lexicon, grammar, language.phones, language.words, max_states=5)
 
 
-def test_direct_builder_refuses_other_lexicons(golden):
-    from sidamo.io.fst import read_fst
-    from sidamo.lang.lexicon import read_table
-
-    lang = golden / "lang/posdep_silprob/lang"
-    with pytest.raises(DataError, match="(?s)needs linear pronunciations.*--builder pynini"):
-        build_lg_direct(read_fst(lang / "L_disambig.fst"), read_fst(golden / "arpa/tri.G.fst"),
-                        read_table(lang / "phones.txt"), read_table(lang / "words.txt"))  # fmt: skip
+def test_direct_builder_refuses_other_lexicons():
+    """Words that leave three states; a silence that loops."""
+    words, phones = {"<eps>": 0, "a": 1, "b": 2, "c": 3, "#0": 4}, {"<eps>": 0, "x": 1, "#0": 2}
+    grammar = phrase_grammar([[1], [2]], [0.5, 0.5])
+    strange = make_csr(3, [0, 1, 2], [1, 1, 1], [1, 2, 3], [0, 0, 0], [1, 2, 0], {0: 0.0})
+    with pytest.raises(DataError, match="(?s)words leave 3 states.*--builder pynini"):
+        build_lg_direct(strange, grammar, phones, words)
+    looped = make_csr(3, [0, 0, 1, 2], [0, 0, 1, 1], [0, 0, 1, 0], [1, 1, 0, 0], [1, 2, 1, 2], {1: 0.0})
+    with pytest.raises(DataError, match="(?s)the silence.*--builder pynini"):
+        build_lg_direct(looped, grammar, phones, words)
 
 
 def test_blank_in_lg():

@@ -7,122 +7,26 @@ What determinizing L o G comes to, for a lexicon of linear pronunciations and a 
     semiring; what is left of a pronunciation then, its tail, costs nothing and is shared by all trees in which the
     same units lead to the same state of G.
 
-With optional silence, state h comes twice: r_h, from which words, the back-off arc and the end leave, and q_h, where
-words arrive: q_h goes to r_h silently, or through the silence unit.
+A root is a state of G with the state of L from which words leave: with silence probabilities of each pronunciation two
+for each h, after silence and without. Where silence may follow, a word leads to a state from which its arcs go on to
+the roots; the automaton of the unknown word is copied once for each state of G to which it leads.
 
 Path costs are those of `graph.build_lg`; disambiguation symbols stay in the pronunciations and keep the trees
-deterministic. The kernel is compiled by numba and cached beside this file.
+deterministic. The kernels are compiled by numba and cached beside this file.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from sidamo.io import log
 from sidamo.io.errors import DataError
-from sidamo.io.fst import CsrFst, make_csr
-from sidamo.lang.expand import ranges
+from sidamo.io.fst import CsrFst
+from sidamo.lang.lexicon_paths import LexiconPaths, read_lexicon_paths
 
 
-class Pronunciations(NamedTuple):
-    """The lexicon as arrays, in lexicographic order of the units.
-
-    word : (P,) int32; cost : (P,) float64
-    offsets : (P + 1,) int64; units : (sum of lengths,) int32
-    silence : None, or (cost of none, cost of silence, silence unit, disambiguation symbol or 0, its cost)
-    """
-
-    word: np.ndarray
-    cost: np.ndarray
-    offsets: np.ndarray
-    units: np.ndarray
-    silence: tuple | None
-
-
-_STRANGE = "the direct builder needs linear pronunciations and one silence probability in L; found otherwise: {}"
-_MEND = "utils/mkgraph.sh --builder pynini"
-
-
-def read_pronunciations(lexicon: CsrFst, is_disambig_word) -> Pronunciations:
-    """Follow all words of L_disambig.fst (as prepare_lang makes it) from the loop state and back, all at a time.
-
-    Parameters
-    ----------
-    is_disambig_word : (W,) bool, output labels such as #0
-
-    Raises
-    ------
-    DataError : L has another form (silence probabilities per word, a model of unknown words, ...).
-    """
-    src, counts = lexicon.arc_sources(), np.diff(lexicon.offsets)
-    is_word = (lexicon.olabel > 0) & ~is_disambig_word[lexicon.olabel]
-    loops = np.unique(src[is_word])
-    if len(loops) != 1:
-        raise DataError(_STRANGE.format(f"words leave {len(loops)} states"), mend=_MEND)
-    loop = int(loops[0])
-    silence, ends = _read_silence(lexicon, loop)
-    arcs = np.flatnonzero(is_word & ((lexicon.nextstate == loop) | ~np.isin(lexicon.nextstate, ends)))
-    word, cost = lexicon.olabel[arcs], lexicon.weight[arcs].astype(np.float64)
-    no_silence = silence[0] if silence else 0.0
-    cost[lexicon.nextstate[arcs] == loop] -= no_silence
-    columns, lengths = [lexicon.ilabel[arcs]], np.ones(len(arcs), np.int64)
-    state = lexicon.nextstate[arcs].copy()
-    while True:
-        going = np.flatnonzero(~np.isin(state, ends))
-        if len(going) == 0:
-            break
-        if len(columns) > 1000:
-            raise DataError(_STRANGE.format("a pronunciation of more than 1000 units"), mend=_MEND)
-        at = lexicon.offsets[state[going]]
-        leaving = counts[state[going]]
-        last = np.isin(lexicon.nextstate[np.minimum(at, lexicon.num_arcs - 1)], ends)
-        if np.any(leaving == 0) or np.any((leaving > 1) & ~last) or np.any(lexicon.olabel[at] != 0):
-            raise DataError(_STRANGE.format("a pronunciation branches"), mend=_MEND)
-        column = np.zeros(len(arcs), np.int32)
-        column[going] = lexicon.ilabel[at]
-        columns.append(column)
-        lengths[going] += 1
-        state[going] = lexicon.nextstate[at]
-    matrix = np.stack(columns, axis=1)  # (P, longest), 0 behind the end
-    order = np.lexsort(matrix.T[::-1])
-    matrix, lengths = matrix[order], lengths[order]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    units = matrix[np.arange(matrix.shape[1]) < lengths[:, None]]
-    return Pronunciations(word[order], cost[order], offsets, units, silence)
-
-
-def _read_silence(lexicon: CsrFst, loop: int):
-    """Silence parameters of L (None without silence), and the states in which words end."""
-    if lexicon.start == loop:
-        return None, np.array([loop])
-    first = lexicon.arcs_of(lexicon.start)
-    targets = lexicon.nextstate[first].tolist()
-    if sorted(set(targets) - {loop}) != [t for t in targets if t != loop] or len(targets) != 2 or np.any(lexicon.ilabel[first]):
-        raise DataError(_STRANGE.format("the start state"), mend=_MEND)
-    cost = dict(zip(targets, lexicon.weight[first].tolist()))
-    sil_state = next(t for t in targets if t != loop)
-    arcs = lexicon.arcs_of(sil_state)
-    if arcs.stop - arcs.start != 1 or np.isfinite(lexicon.final[sil_state]):
-        raise DataError(_STRANGE.format("the silence state"), mend=_MEND)
-    unit, state, weight = (
-        int(lexicon.ilabel[arcs.start]),
-        int(lexicon.nextstate[arcs.start]),
-        lexicon.weight[arcs.start],
-    )
-    symbol = 0
-    if state != loop:
-        arcs = lexicon.arcs_of(state)
-        if arcs.stop - arcs.start != 1 or lexicon.nextstate[arcs.start] != loop:
-            raise DataError(_STRANGE.format("what follows silence"), mend=_MEND)
-        symbol = int(lexicon.ilabel[arcs.start])
-        weight = weight + lexicon.weight[arcs.start]
-    return (float(cost[loop]), float(cost[sil_state]), unit, symbol, float(weight)), np.array([loop, sil_state])
-
-
-def suffix_numbers(prons: Pronunciations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def suffix_numbers(prons: LexiconPaths) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Equal tails of pronunciations get equal numbers.
 
     Returns
@@ -148,19 +52,20 @@ def suffix_numbers(prons: Pronunciations) -> tuple[np.ndarray, np.ndarray, np.nd
 
 @njit(cache=True)
 def _grow_trees(
-    entry_offsets, entry_pron, entry_word, entry_cost, entry_dst,
-    pron_offsets, units, number, first_unit, rest, first_state,
+    first_root, entry_offsets, entry_pron, entry_word, entry_cost, entry_dst,
+    pron_offsets, units, number, first_unit, rest, at,
     src, ilabel, olabel, weight, dst, slots, slot_keys, slot_states,
 ):  # fmt: skip
-    """All prefix trees; arcs go to the arrays src ... dst.
+    """The prefix trees of the roots first_root, first_root + 1, ...; arcs go to the arrays src ... dst.
 
     entry_offsets : (H + 1,) entries of each grammar state, sorted by pronunciation
     entry_dst : (E,) state of LG in which the word ends
+    at : numbers of arcs, states and shared tails so far
     slots : hash table size (a power of two) of the shared tails, keyed by (tail number, destination)
 
-    Returns (arcs, states); arcs -1: the arrays are too small, -2: the table is.
+    Returns 0; -1: the arrays of arcs are too small, -2: the table is.
     """
-    num_arcs, num_states, used = 0, first_state, 0
+    num_arcs, num_states, used = at[0], at[1], at[2]
     mask = slots - 1
     capacity = len(src)
     longest = 1
@@ -177,7 +82,7 @@ def _grow_trees(
         if lo == hi:
             continue
         top = 0
-        stack_lo[0], stack_hi[0], stack_depth[0], stack_state[0] = lo, hi, 0, h
+        stack_lo[0], stack_hi[0], stack_depth[0], stack_state[0] = lo, hi, 0, first_root + h
         stack_sum[0], stack_told[0] = 0.0, False
         while top >= 0:
             lo, hi, depth, state = stack_lo[top], stack_hi[top], stack_depth[top], stack_state[top]
@@ -193,9 +98,9 @@ def _grow_trees(
                     while b < hi and units[pron_offsets[entry_pron[b]] + depth] == unit:
                         b += 1
                 if num_arcs + longest + 2 > capacity:
-                    return -1, num_states
+                    return -1
                 if used * 2 > slots:
-                    return -2, num_states
+                    return -2
                 if b == a + 1:
                     # Told apart: write the word, and go on with a tail.
                     src[num_arcs], ilabel[num_arcs] = state, unit
@@ -242,7 +147,67 @@ def _grow_trees(
                     stack_state[top], stack_sum[top], stack_told[top] = num_states, together, told or one_word
                     num_states += 1
                 a = b
-    return num_arcs, num_states
+    at[0], at[1], at[2] = num_arcs, num_states, used
+    return 0
+
+
+@njit(cache=True)
+def _sort_entries(offsets, ilabel, pron_word, first_pron, last_pron, pron_of_word, by_state, entry_pron, entry_arc):
+    """Entries (arc of G, pronunciation) of each state of G, in the order of the pronunciations.
+
+    first_pron, last_pron : (W,) slice of pron_of_word for each word
+    by_state : (H + 1,) where the entries of each state begin
+    """
+    num_words = len(first_pron)
+    begin = np.zeros(num_words + 1, np.int64)  # arcs of each word
+    for arc in range(len(ilabel)):
+        begin[ilabel[arc] + 1] += 1
+    for word in range(num_words):
+        begin[word + 1] += begin[word]
+    arcs, states = np.empty(len(ilabel), np.int32), np.empty(len(ilabel), np.int32)
+    place = begin[:-1].copy()
+    for s in range(len(offsets) - 1):
+        for arc in range(offsets[s], offsets[s + 1]):
+            word = ilabel[arc]
+            arcs[place[word]], states[place[word]] = arc, s
+            place[word] += 1
+    free = by_state.copy()
+    for pron in range(len(pron_word)):
+        word = pron_word[pron]
+        for k in range(begin[word], begin[word + 1]):
+            s = states[k]
+            entry_pron[free[s]], entry_arc[free[s]] = pron, arcs[k]
+            free[s] += 1
+
+
+@njit(cache=True)
+def _count_arcs(src, offsets):
+    for arc in range(len(src)):
+        offsets[src[arc] + 1] += 1
+
+
+@njit(cache=True)
+def _place_arcs(src, ilabel, olabel, weight, dst, place, out_ilabel, out_olabel, out_weight, out_dst):
+    for arc in range(len(src)):
+        at = place[src[arc]]
+        place[src[arc]] += 1
+        out_ilabel[at], out_olabel[at], out_weight[at], out_dst[at] = ilabel[arc], olabel[arc], weight[arc], dst[arc]
+
+
+@njit(cache=True)
+def _reached(offsets, nextstate, start):
+    """(S,) bool: states on paths from the start."""
+    seen, stack = np.zeros(len(offsets) - 1, np.bool_), np.empty(len(offsets), np.int32)
+    seen[start], stack[0], top = True, start, 1
+    while top > 0:
+        top -= 1
+        s = stack[top]
+        for arc in range(offsets[s], offsets[s + 1]):
+            to = nextstate[arc]
+            if not seen[to]:
+                seen[to], stack[top] = True, to
+                top += 1
+    return seen
 
 
 def build_lg_direct(lexicon: CsrFst, grammar: CsrFst, phone_ids, word_ids, max_states: int = 50_000_000) -> CsrFst:
@@ -250,7 +215,7 @@ def build_lg_direct(lexicon: CsrFst, grammar: CsrFst, phone_ids, word_ids, max_s
 
     Parameters
     ----------
-    lexicon : L_disambig.fst of prepare_lang, without silence probabilities per word
+    lexicon : L_disambig.fst of prepare_lang
     grammar : G over words, with #0 on back-off arcs
 
     Raises
@@ -259,25 +224,10 @@ def build_lg_direct(lexicon: CsrFst, grammar: CsrFst, phone_ids, word_ids, max_s
     """
     is_disambig = np.zeros(max(word_ids.values()) + 1, bool)
     is_disambig[[k for word, k in word_ids.items() if word.startswith("#")]] = True
-    prons = read_pronunciations(lexicon, is_disambig)
-    entries = _entries(prons, grammar, is_disambig)
-    if entries is None:
-        raise DataError("L o G is empty: no word of the grammar is in the lexicon",
-                        mend="are both made with the same words.txt?")  # fmt: skip
-    num_grammar = grammar.num_states
-    arrive = num_grammar if prons.silence else 0  # words end in state q_h = arrive + h
-    fixed = num_grammar * (3 if prons.silence else 1)
-    columns, num_states = _run_kernel(prons, entries, arrive, fixed)
-    parts = [columns, _backoff_arcs(grammar, is_disambig, phone_ids, word_ids)]
-    if prons.silence:
-        parts.append(_silence_arcs(prons.silence, num_grammar))
-    src, ilabel, olabel, weight, dst = (np.concatenate(column) for column in zip(*parts))
-    final = np.full(num_states, np.inf, np.float32)
-    final[:num_grammar] = grammar.final
-    order = np.argsort((src.astype(np.int64) << 32) | ilabel, kind="stable")
-    fst = make_csr(num_states, src[order], ilabel[order], olabel[order], weight[order], dst[order], final,
-                   start=arrive + grammar.start)  # fmt: skip
-    fst = _only_reachable(fst)
+    builder = _DirectBuilder(read_lexicon_paths(lexicon, is_disambig), grammar, is_disambig)
+    builder.follow_words()
+    builder.add_backoff_arcs(phone_ids, word_ids)
+    fst = builder.grow()
     if fst.num_states > max_states:
         raise DataError(f"LG has {fst.num_states} states, more than --max-states {max_states}",
                         mend="a pruned language model (utils/train_lm.sh --prune), or a larger bound")  # fmt: skip
@@ -285,80 +235,170 @@ def build_lg_direct(lexicon: CsrFst, grammar: CsrFst, phone_ids, word_ids, max_s
     return fst
 
 
-def _entries(prons: Pronunciations, grammar: CsrFst, is_disambig):
-    """One entry per (word arc of G, pronunciation), sorted by state of G and pronunciation."""
-    words = np.flatnonzero((grammar.ilabel > 0) & ~is_disambig[grammar.ilabel])
-    by_word = np.argsort(prons.word, kind="stable")
-    first = np.searchsorted(prons.word[by_word], grammar.ilabel[words], side="left")
-    last = np.searchsorted(prons.word[by_word], grammar.ilabel[words], side="right")
-    index, owner = ranges(first, last)
-    if len(index) == 0:
-        return None
-    pron, arc = by_word[index], words[owner]
-    state = grammar.arc_sources()[arc]
-    order = np.argsort((state.astype(np.int64) << 32) | pron, kind="stable")
-    pron, arc, state = pron[order], arc[order], state[order]
-    offsets = np.searchsorted(state, np.arange(grammar.num_states + 1))
-    cost = grammar.weight[arc] + prons.cost[pron]
-    return offsets, pron, grammar.olabel[arc], cost, grammar.nextstate[arc].astype(np.int64)
+class _DirectBuilder:
+    """The states of LG in the making: root r of state h of G is r * H + h; then what follows words; then the trees.
+
+    parts : columns (src, ilabel, olabel, weight, dst) of the arcs
+    """
+
+    def __init__(self, paths: LexiconPaths, grammar: CsrFst, is_disambig: np.ndarray):
+        self.paths, self.grammar, self.is_disambig = paths, grammar, is_disambig
+        self.num_histories, self.num_states = grammar.num_states, len(paths.finals) * grammar.num_states
+        self.parts: list[list[np.ndarray]] = []
+        self._find_entries()
+
+    def _find_entries(self) -> None:
+        """One entry per (word arc of G, pronunciation), sorted by state of G and pronunciation."""
+        paths, grammar = self.paths, self.grammar
+        num_words = max(int(grammar.ilabel.max(initial=0)), int(paths.word.max(initial=0)), len(self.is_disambig)) + 1
+        counts = np.bincount(paths.word, minlength=num_words)
+        counts[0] = 0
+        counts[np.flatnonzero(self.is_disambig)] = 0
+        last = np.cumsum(counts)
+        sums = np.concatenate([[0], np.cumsum(counts[grammar.ilabel])])
+        self.entry_offsets = sums[grammar.offsets]
+        if sums[-1] == 0:
+            raise DataError("L o G is empty: no word of the grammar is in the lexicon",
+                            mend="are both made with the same words.txt?")  # fmt: skip
+        self.entry_pron, self.entry_arc = np.empty(sums[-1], np.int32), np.empty(sums[-1], np.int32)
+        by_word = np.argsort(paths.word, kind="stable")
+        _sort_entries(grammar.offsets, grammar.ilabel, paths.word, last - counts, last, by_word, self.entry_offsets,
+                      self.entry_pron, self.entry_arc)  # fmt: skip
+
+    # ---- what follows a word ----
+
+    def follow_words(self) -> None:
+        """self.entry_dst: where words end, with the states and arcs between that and the roots; self.start."""
+        count = self.num_histories
+        history = self.grammar.nextstate[self.entry_arc].astype(np.int64)
+        follow = self.paths.follow[self.entry_pron].astype(np.int64)
+        keys, inverse = follow * count + history, None
+        if len(self.paths.ends) + len(self.paths.automata) > 1 or self.paths.ends[0]:
+            keys, inverse = np.unique(keys, return_inverse=True)
+            for index in range(len(self.paths.ends), len(self.paths.ends) + len(self.paths.automata)):
+                keys = np.union1d(keys, keys[keys // count == index] % count)  # ends[0] follows the automaton
+            keys = np.union1d(keys, [self.paths.start * count + self.grammar.start])
+        else:  # all words lead to roots
+            self.entry_dst, self.start = history.astype(np.int32), self.grammar.start
+            return
+        self.keys, self.state_of_key = keys, np.zeros(len(keys), np.int64)
+        for index in range(len(self.paths.ends) + len(self.paths.automata)):  # ends before automata, which lead to them
+            lo, hi = np.searchsorted(keys, [index * count, (index + 1) * count])
+            if lo < hi:
+                self.state_of_key[lo:hi] = self._add_follower(index, keys[lo:hi] % count)
+        self.entry_dst = self._state_after(follow, history).astype(np.int32)
+        self.start = int(self._state_after(self.paths.start, self.grammar.start))
+
+    def _state_after(self, follow, history):
+        """State of what follows a word, of index `follow`, into the state `history` of G."""
+        return self.state_of_key[np.searchsorted(self.keys, follow * self.num_histories + history)]
+
+    def _add_follower(self, index: int, histories: np.ndarray) -> np.ndarray:
+        """One copy of an end or automaton for each history; returns the first states of the copies."""
+        ends = self.paths.ends
+        if index >= len(ends):
+            return self._add_automaton(self.paths.automata[index - len(ends)], histories)
+        if not ends[index]:
+            return histories
+        states = self._new_states(len(histories))
+        for end in ends[index]:
+            here, weight = states, end.cost
+            for label in end.labels[:-1]:
+                middle = self._new_states(len(histories))
+                self._add_arcs(here, label, weight, middle)
+                here, weight = middle, 0.0
+            self._add_arcs(here, end.labels[-1], weight, end.root * self.num_histories + histories)
+        return states
+
+    def _add_automaton(self, automaton, histories: np.ndarray) -> np.ndarray:
+        first = self._new_states(len(histories) * automaton.num_states)[:: automaton.num_states]
+        after = self._state_after(0, histories)
+        inside = automaton.dst >= 0
+        dst = np.where(inside, first[:, None] + automaton.dst, after[:, None])
+        shape = dst.shape
+        self._add_arcs((first[:, None] + automaton.src).ravel(), np.broadcast_to(automaton.ilabel, shape).ravel(),
+                       np.broadcast_to(automaton.weight, shape).ravel(), dst.ravel())  # fmt: skip
+        return first
+
+    def _new_states(self, count: int) -> np.ndarray:
+        self.num_states += count
+        return np.arange(self.num_states - count, self.num_states)
+
+    def _add_arcs(self, src, ilabel, weight, dst) -> None:
+        """Arcs without output; ilabel and weight may be numbers."""
+        ilabel, weight = np.broadcast_to(ilabel, len(src)), np.broadcast_to(weight, len(src))
+        columns = (src, ilabel, np.zeros(len(src), np.int32), weight, dst)
+        kinds = (np.int32, np.int32, np.int32, np.float32, np.int32)
+        self.parts.append([np.ascontiguousarray(column, kind) for column, kind in zip(columns, kinds)])
+
+    def add_backoff_arcs(self, phone_ids, word_ids) -> None:
+        """#0 of G with the label that L gives it, between the roots of a kind; G's epsilons stay epsilons."""
+        grammar = self.grammar
+        arcs = np.flatnonzero((grammar.ilabel == 0) | self.is_disambig[grammar.ilabel])
+        label = np.zeros(len(self.is_disambig), np.int32)
+        for word, k in word_ids.items():
+            if word.startswith("#"):
+                label[k] = phone_ids.get(word, 0)
+        src = np.searchsorted(grammar.offsets, arcs, side="right") - 1
+        for root in range(len(self.paths.finals)):
+            shift = root * self.num_histories
+            self._add_arcs(src + shift, label[grammar.ilabel[arcs]], grammar.weight[arcs], grammar.nextstate[arcs] + shift)
+            self.parts[-1][2] = grammar.olabel[arcs]
+
+    # ---- the trees ----
+
+    def grow(self) -> CsrFst:
+        columns, num_states = self._run_kernel()
+        self.parts.append(columns)
+        final = np.full(num_states, np.inf, np.float32)
+        for root, cost in enumerate(self.paths.finals):
+            final[root * self.num_histories : (root + 1) * self.num_histories] = self.grammar.final + np.float32(cost)
+        del self.entry_pron, self.entry_arc, self.entry_dst
+        return _only_reachable(_collect(self.parts, final, self.start))
+
+    def _run_kernel(self):
+        """The kernel with arrays that are doubled until they do. Returns the arcs' columns and the number of states."""
+        paths, grammar = self.paths, self.grammar
+        tails = suffix_numbers(paths)
+        word = grammar.olabel[self.entry_arc]
+        capacity, slots = 2 * len(word) + 100_000, 1 << max(16, int(len(word)).bit_length())
+        while True:
+            out = [np.empty(capacity, kind) for kind in (np.int32, np.int32, np.int32, np.float32, np.int32)]
+            table = np.full(slots, -1, np.int64), np.empty(slots, np.int32)
+            at, code = np.array([0, self.num_states, 0]), 0
+            for root, costs in enumerate(paths.cost):
+                cost = grammar.weight[self.entry_arc] + costs[self.entry_pron]
+                if code == 0:
+                    code = _grow_trees(
+                        root * self.num_histories, self.entry_offsets, self.entry_pron, word, cost, self.entry_dst,
+                        paths.offsets, paths.units, *tails, at, *out, slots, *table,
+                    )  # fmt: skip
+            if code == 0:
+                return [column[: at[0]] for column in out], int(at[1])
+            capacity, slots = (2 * capacity, slots) if code == -1 else (capacity, 2 * slots)
 
 
-def _run_kernel(prons: Pronunciations, entries, arrive: int, fixed: int):
-    """The kernel with arrays that are doubled until they do. Returns the arcs' columns and the number of states."""
-    offsets, pron, word, cost, dst = entries
-    number, first_unit, rest = suffix_numbers(prons)
-    capacity, slots = 2 * len(pron) + 100_000, 1 << max(16, int(len(pron)).bit_length())
-    while True:
-        out = [np.empty(capacity, np.int32), np.empty(capacity, np.int32), np.empty(capacity, np.int32),
-               np.empty(capacity, np.float32), np.empty(capacity, np.int32)]  # fmt: skip
-        slot_keys = np.full(slots, -1, np.int64)
-        num_arcs, num_states = _grow_trees(
-            offsets, pron, word, cost, dst + arrive, prons.offsets, prons.units, number, first_unit, rest, fixed,
-            *out, slots, slot_keys, np.empty(slots, np.int32),
-        )  # fmt: skip
-        if num_arcs >= 0:
-            return [column[:num_arcs] for column in out], num_states
-        capacity, slots = (2 * capacity, slots) if num_arcs == -1 else (capacity, 2 * slots)
-
-
-def _backoff_arcs(grammar: CsrFst, is_disambig, phone_ids, word_ids):
-    """#0 of G with the label that L gives it, between the states r_h; G's epsilons stay epsilons."""
-    arcs = np.flatnonzero((grammar.ilabel == 0) | is_disambig[grammar.ilabel])
-    label = np.zeros(len(is_disambig), np.int32)
-    for word, k in word_ids.items():
-        if word.startswith("#"):
-            label[k] = phone_ids.get(word, 0)
-    src = grammar.arc_sources()[arcs]
-    return [src, label[grammar.ilabel[arcs]], grammar.olabel[arcs], grammar.weight[arcs], grammar.nextstate[arcs]]
-
-
-def _silence_arcs(silence, num_grammar: int):
-    """q_h -> r_h without silence; q_h -> s_h -> r_h with it."""
-    none_cost, sil_cost, unit, symbol, weight = silence
-    r = np.arange(num_grammar, dtype=np.int32)
-    q, s = r + num_grammar, r + 2 * num_grammar
-    nothing, free = np.zeros(num_grammar, np.int32), np.zeros(num_grammar, np.float32)
-    return [np.concatenate(column) for column in (
-        (q, q, s), (nothing, nothing + unit, nothing + symbol), (nothing, nothing, nothing),
-        (free + np.float32(none_cost), free + np.float32(sil_cost + weight), free), (r, s, r),
-    )]  # fmt: skip
+def _collect(parts, final, start: int) -> CsrFst:
+    """Arcs of all parts, sorted by their source; `parts` is emptied."""
+    offsets = np.zeros(len(final) + 1, np.int64)
+    for part in parts:
+        _count_arcs(part[0], offsets)
+    np.cumsum(offsets, out=offsets)
+    columns = [np.empty(offsets[-1], kind) for kind in (np.int32, np.int32, np.float32, np.int32)]
+    place = offsets[:-1].copy()
+    while parts:
+        _place_arcs(*parts.pop(0), place, *columns)
+    return CsrFst(int(start), final, offsets, *columns)
 
 
 def _only_reachable(fst: CsrFst) -> CsrFst:
     """Without the states that nothing leads to (of histories that end in a word without pronunciation, of silence)."""
-    src = fst.arc_sources()
-    keep = np.ones(fst.num_states, bool)
-    use = np.ones(fst.num_arcs, bool)
-    while True:
-        reached = np.zeros(fst.num_states, bool)
-        reached[fst.nextstate[use]] = True
-        reached[fst.start] = True
-        if np.all(reached[keep]):
-            break
-        keep &= reached
-        use = keep[src]
+    keep = _reached(fst.offsets, fst.nextstate, fst.start)
     if np.all(keep):
         return fst
-    number = np.cumsum(keep) - 1
-    columns = (fst.ilabel[use], fst.olabel[use], fst.weight[use], number[fst.nextstate[use]])
-    return make_csr(int(keep.sum()), number[src[use]], *columns, fst.final[keep], start=int(number[fst.start]))
+    number = np.cumsum(keep, dtype=np.int32) - np.int32(1)
+    counts = np.diff(fst.offsets)
+    use = np.repeat(keep, counts)
+    offsets = np.concatenate([[0], np.cumsum(counts[keep])])
+    return CsrFst(int(number[fst.start]), fst.final[keep], offsets, fst.ilabel[use], fst.olabel[use], fst.weight[use],
+                  number[fst.nextstate[use]])  # fmt: skip
