@@ -148,6 +148,16 @@ def test_relative_shift_by_hand():
     assert torch.equal(shift(distance)[0, 0], (t[:, None] - t[None, :]).float())
 
 
+@pytest.mark.parametrize("name", list(nets.REGISTRY))
+def test_options_read_from_the_source_are_those_of_the_class(name):
+    from dataclasses import asdict, fields
+
+    real, described = nets.options_class(name), nets.described_options(name)
+    assert asdict(real()) == asdict(described())
+    for a, b in zip(fields(real), fields(described), strict=True):
+        assert (a.name, a.type, a.metadata) == (b.name, b.type, b.metadata)
+
+
 def test_unknown_network_names_the_known_ones():
     from sidamo.io.errors import OptionError
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from sidamo.io.errors import DataError
 
-from .loglikes import LoglikeOptions, Scorer, in_batches, offset
+from .loglikes import Scorer, in_batches, offset
+from .options import LoglikeOptions
 
 
 class Exported(nn.Module):

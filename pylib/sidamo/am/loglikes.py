@@ -1,30 +1,12 @@
 """From features to log-likelihoods for the decoder: log posterior - prior_scale * log prior."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 
-from sidamo.io.errors import DataError, OptionError
+from sidamo.io.errors import DataError
 
+from .options import LoglikeOptions
 from .priors import log_prior
-
-
-@dataclass(frozen=True)
-class LoglikeOptions:
-    """How posteriors become log-likelihoods."""
-
-    prior_scale: float = field(default=0.0, metadata={"help": "weight of the log prior that is subtracted"})
-    priors: str = field(default="labels", metadata={
-        "help": "labels (counts of labels, blanks interleaved) | posteriors (the network's own mean)"})  # fmt: skip
-    blank_scale: float = field(default=1.0, metadata={"help": "factor on the posterior of blank"})
-    max_frames: int = field(default=20000, metadata={"help": "most input frames evaluated at once, padding included"})
-
-    def __post_init__(self):
-        if self.priors not in ("labels", "posteriors"):
-            raise OptionError(f"--priors={self.priors}: expected labels or posteriors")
-        if self.blank_scale <= 0:
-            raise OptionError(f"--blank-scale={self.blank_scale}: expected more than 0")
 
 
 def offset(content: dict, options: LoglikeOptions) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What can be chosen in training: frozen dataclasses, checked in one place."""
+"""What can be chosen in training and in computing log-likelihoods: frozen dataclasses, checked in one place (no torch here)."""
 
 from dataclasses import dataclass, field
 
@@ -95,3 +95,19 @@ class TrainOptions:
             raise OptionError(f"--ema-decay={self.ema_decay}: expected 0 <= decay < 1")
         if self.word_boundary and any(c.isspace() for c in self.word_boundary):
             raise OptionError(f"--word-boundary={self.word_boundary!r}: one unit of tokens.txt, without blanks")
+
+
+@dataclass(frozen=True)
+class LoglikeOptions:
+    """How posteriors become log-likelihoods."""
+
+    prior_scale: float = _option(0.0, "weight of the log prior that is subtracted")
+    priors: str = _option("labels", "labels (counts of labels, blanks interleaved) | posteriors (the network's own mean)")
+    blank_scale: float = _option(1.0, "factor on the posterior of blank")
+    max_frames: int = _option(20000, "most input frames evaluated at once, padding included")
+
+    def __post_init__(self):
+        if self.priors not in ("labels", "posteriors"):
+            raise OptionError(f"--priors={self.priors}: expected labels or posteriors")
+        if self.blank_scale <= 0:
+            raise OptionError(f"--blank-scale={self.blank_scale}: expected more than 0")

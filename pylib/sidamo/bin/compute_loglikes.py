@@ -13,13 +13,14 @@ E.g.: compute-loglikes --prior-scale=0.3 exp/m/final.pt "ark:apply-cmvn ... |" a
 
 @tool
 def main(argv=None) -> int:
-    from sidamo.am.loglikes import LoglikeOptions, Scorer, in_batches
+    from sidamo.am.options import LoglikeOptions
 
     options = Options(USAGE)
     options.group(LoglikeOptions())
     options.add("use-gpu", "no", "auto | yes | no")
     options.add("num-threads", 1, "threads on a CPU")
     opts, (model_file, feats, out) = options.parse(argv, num_args=3)
+    from sidamo.am.loglikes import Scorer, in_batches
     from sidamo.am.model import load_model
     from sidamo.am.parallel import join
     from sidamo.io import tables

@@ -16,7 +16,7 @@ ONNX needs: pip install onnx onnxscript"""
 
 @tool
 def main(argv=None) -> int:
-    from sidamo.am.loglikes import LoglikeOptions, Scorer
+    from sidamo.am.options import LoglikeOptions
 
     options = Options(USAGE)
     options.group(LoglikeOptions())
@@ -26,6 +26,7 @@ def main(argv=None) -> int:
     import os
 
     from sidamo.am.export import exported, to_onnx, to_torchscript
+    from sidamo.am.loglikes import Scorer
     from sidamo.am.model import load_model
     from sidamo.io.errors import OptionError
     from sidamo.io.log import info

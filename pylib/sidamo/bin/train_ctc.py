@@ -49,7 +49,7 @@ def main(argv=None) -> int:
     from sidamo.am import nets
 
     network = find_network(argv)
-    net_options = nets.options_class(network)
+    net_options = nets.described_options(network)
     options.group(net_options())
     opts, args = options.parse(argv, num_args=6)
     from sidamo.am.train import train

@@ -11,7 +11,10 @@ nets.conformer). Its output for an utterance must not depend on padding; tests/a
 every line here.
 """
 
+import ast
 import importlib
+import os
+from dataclasses import field, make_dataclass
 
 # name: (module, options class, network class)
 REGISTRY = {
@@ -31,6 +34,21 @@ def options_class(name: str):
     """The options dataclass of network `name`."""
     module, options, _ = _entry(name)
     return getattr(importlib.import_module(f"sidamo.am.nets.{module}"), options)
+
+
+def described_options(name: str):
+    """The same fields, types, defaults and help, read from the source: the module itself imports torch, which takes over a
+    second, and --help should answer at once. Values are checked when the network is built."""
+    module, options, _ = _entry(name)
+    path = os.path.join(os.path.dirname(__file__), f"{module}.py")
+    tree = ast.parse(open(path, encoding="utf-8").read())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == options)
+    fields = []
+    for line in (node for node in body if isinstance(node, ast.AnnAssign)):
+        given = {word.arg: ast.literal_eval(word.value) for word in line.value.keywords}
+        fields.append((line.target.id, {"bool": bool, "int": int, "float": float, "str": str}[line.annotation.id],
+                       field(default=given["default"], metadata=given["metadata"])))  # fmt: skip
+    return make_dataclass(options, fields, frozen=True)
 
 
 def build(name: str, options, input_dim: int, subsampling: int):
