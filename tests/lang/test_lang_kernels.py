@@ -218,7 +218,6 @@ def test_compiled_arpa_parser_reads_what_the_plain_one_reads(monkeypatch, capsys
         "-0.30103000000000000001",
         "123456789012345678901234",
         "1e-400",
-        "1e400",
     ],
 )
 def test_numbers_of_the_compiled_parser(text):
@@ -229,7 +228,7 @@ def test_numbers_of_the_compiled_parser(text):
     assert value == wanted
 
 
-@pytest.mark.parametrize("text", ["x1", "-", "1e", "1e+", "1.2.3", "nan", "inf", "1_0", "0x10", "1,5"])
+@pytest.mark.parametrize("text", ["x1", "1e400", "-1e39", "-", "1e", "1e+", "1.2.3", "nan", "inf", "1_0", "0x10", "1,5"])
 def test_what_is_no_plain_number_is_left_to_the_careful_parser(text):
     data = np.frombuffer(text.encode(), np.uint8)
     assert np.isnan(arpa_kernel._natural(data, 0, len(data), arpa_kernel.POWERS))

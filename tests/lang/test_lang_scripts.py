@@ -367,3 +367,21 @@ def test_out_of_memory_is_explained(work, run, tmp_path):
     done = run(f"{UTILS}/mkgraph.sh --max-mb 700 lang graph", cwd=tmp_path, timeout=100)
     assert done.returncode == 1, done.stderr
     assert "out of memory (bound: --max-mb 700" in done.stderr
+
+
+def test_arpa_unigrams_with_words_for_the_sentence_ends():
+    """Without a disambiguation symbol <s> is read in a state of its own, in a model of unigrams too (as Kaldi's)."""
+    text = b"\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s>\n-2 b\n-0.5 </s>\n\n\\end\\\n"
+    ids = {b"<eps>": 0, b"<s>": 1, b"</s>": 2, b"b": 3}
+    fst = arpa_to_fst(text, ids, ArpaOptions(read_symbol_table="words.txt"))
+    assert (fst.num_states, fst.num_arcs, fst.start) == (3, 3, 2)
+    assert fst.ilabel[fst.arcs_of(2)].tolist() == [1] and fst.nextstate[fst.arcs_of(2)].tolist() == [0]
+
+
+@pytest.mark.parametrize("number", [b"1e39", b"-1e60"])
+def test_arpa_numbers_beyond_float32(number):
+    text = b"\\data\\\nngram 1=1\n\n\\1-grams:\n" + number + b" <s>\n\n\\end\\\n"
+    with pytest.raises(DataError, match=f"(?s):5: invalid log probability '{number.decode()}'|line 5"):
+        arpa_to_fst(
+            text, {b"<eps>": 0, b"<s>": 1, b"</s>": 2, b"#0": 3}, ArpaOptions(disambig_symbol="#0", read_symbol_table="w")
+        )

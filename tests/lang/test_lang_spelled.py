@@ -56,9 +56,7 @@ def test_a_spelling_costs_what_the_ngram_of_units_says(order, tmp_path):
             cost += step
         assert state == final
         tokens = [1, *(ids[c.encode()] for c in word), 2]
-        wanted = -sum(
-            model.score(np.array([tokens[max(0, k - order + 1) : k + 1]]))[0] for k in range(1, len(tokens))
-        )
+        wanted = -sum(model.score(np.array([tokens[max(0, k - order + 1) : k + 1]]))[0] for k in range(1, len(tokens)))
         assert cost == pytest.approx(wanted, abs=1e-6), word
     assert (0, "+a") not in arcs and (0, "+a+") not in arcs  # nothing is spelled without its first piece
 

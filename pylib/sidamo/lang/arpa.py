@@ -19,6 +19,7 @@ from sidamo.lang.arpa_options import ArpaOptions
 LN10 = math.log(10.0)
 CHUNK = 1 << 23  # bytes of n-gram lines parsed at a time
 LARGE = 1 << 20  # bytes from which the compiled parser is worth its loading
+MAX_FLOAT, INFINITIES = float(np.finfo(np.float32).max), (b"inf", b"infinity")  # larger numbers are errors in Kaldi
 MAX_WORD = 1000  # bytes of an unknown word that are shown
 BLANK_BYTES = b" \t\n\r"
 
@@ -87,7 +88,9 @@ class ArpaReader:
         return self.data[position:end], end + 1
 
     def _directive(self, position: int) -> bytes:
-        return self._line(position)[0].rstrip(BLANK_BYTES)
+        """The line without blanks at its end; a last line without a newline keeps them (and is refused, as in Kaldi)."""
+        text, following = self._line(position)
+        return text.rstrip(BLANK_BYTES) if following >= 0 else text
 
     def line_text(self, line: int) -> bytes:
         position = 0
@@ -255,9 +258,10 @@ class ArpaReader:
 
     def _real(self, text: bytes, what: str, line: int) -> float:
         try:
-            if b"_" in text:
+            value = float(text)
+            if b"_" in text or (math.isinf(value) or abs(value) > MAX_FLOAT) and text.lstrip(b"+-").lower() not in INFINITIES:
                 raise ValueError
-            return float(text)
+            return value
         except ValueError:
             self._fail(f"invalid {what} {text.decode('utf-8', 'backslashreplace')!r}", line)
 
@@ -438,6 +442,9 @@ class GrammarCompiler:
         if self.disambig:
             self.start = state
             return
+        if self.begin_state < 0:  # of unigrams alone no histories are made
+            self.begin_state = self.num_states
+            self.num_states += 1
         self.start = self.begin_state  # a state of its own, from which <s> is read
         one = np.array([self.start])
         self._add_arcs(one, one * 0 + self.bos, one * 0 + self.bos, one * 0.0, one * 0 + state)

@@ -10,6 +10,7 @@ from numba import njit
 LN10 = math.log(10.0)
 TAB, NEWLINE, SPACE, MINUS, PLUS, POINT, ZERO, NINE, LOWER_E = 9, 10, 32, 45, 43, 46, 48, 57, 101
 IRREGULAR = -1
+MAX_FLOAT = float(np.finfo(np.float32).max)
 MAX_DIGITS = 18  # of a mantissa that fits in 64 bits
 POWERS = 10.0 ** np.arange(23)  # exact as float64
 
@@ -97,6 +98,8 @@ def _natural(data, first, last, powers):
         step = min(exponent, 22)
         value *= powers[step]
         exponent -= step
+    if value > MAX_FLOAT:
+        return np.float32(np.nan)
     if negative:
         value = -value
     return np.float32(np.float64(np.float32(value)) * LN10)
