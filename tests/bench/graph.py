@@ -1,11 +1,19 @@
-"""Decoding graphs at LibriSpeech scale: time, peak memory, states and arcs of each step, for both builders.
+"""Decoding graphs at LibriSpeech scale: time, peak memory, states and arcs of each step, for both builders and two peers.
 
     python tests/bench/graph.py [--words 126000] [--bigrams 725000] [--trigrams 500000] [--repeat 3] [--dir DIR]
+                                [--without "pynini used plainly,Kaldi's code"] [--check 20]
 
 Generates (seeded) a lexicon of about 135,000 pronunciations with the statistics of CMUdict (39 phones, 2 to 14 of them,
 shared beginnings, homophones) and a trigram with about 1.4 million n-grams, runs utils/prepare_lang.sh once, and then
-each builder in a process of its own, alternating. Kaldi's tools, measured elsewhere for such a graph (reference in the
-issue): 16 s and 454 MB from the ARPA file to the compact TLG, 13.9 s to LG; pynini used plainly: 20 s, 831 MB.
+each builder and peer in a process of its own, alternating. The peers, in the same run on the same files:
+
+    pynini used plainly   compose, determinize in the log semiring, quantize, encoded minimize, compose with T
+    Kaldi's code          fsttablecompose, fstdeterminizestar --use-log, fstminimizeencoded of the wheel kaldifst, which
+                          is Kaldi's C++ (.venv/bin/pip install kaldifst); ARPA -> G is ours, in another process
+
+Measured elsewhere for such a graph (reference in the issue): Kaldi's programs 16.4 s and 454 MB from the ARPA file to the
+compact TLG, 13.9 s to LG; pynini used plainly 20.3 s, 831 MB. Seconds are CPU time. --check N draws N sentences from the
+grammar and compares their costs in the LG of both builders with those in G.
 """
 
 import argparse
@@ -191,16 +199,27 @@ def plain_pynini(step, lang, arpa):
     step("T o LG, compact", lambda: pynini.compose(topology, fst).arcsort("ilabel"))
 
 
+def write_grammar(lang, arpa, path):
+    from sidamo.io.fst import write_fst
+
+    write_fst(path, grammar_of(Steps(), lang, arpa))
+
+
 def kaldi(step, lang, arpa):
     """Kaldi's own fstdeterminizestar and fstminimizeencoded, in the wheel kaldifst. ARPA -> G is ours."""
     import kaldifst
-    from sidamo.io.fst import write_fst
 
-    path = f"{arpa}.G.{os.getpid()}.fst"
-    write_fst(path, grammar_of(step, lang, arpa))
+    path, began = f"{arpa}.G.{os.getpid()}.fst", time.process_time()
+    helper = os.fork()  # so that the peak is that of the peer
+    if helper == 0:
+        write_grammar(lang, arpa, path)
+        os._exit(0)
+    _, _, usage = os.wait4(helper, 0)
     lexicon, fst = kaldifst.StdVectorFst.read(f"{lang}/L_disambig.fst"), kaldifst.StdVectorFst.read(path)
     os.unlink(path)
     kaldifst.arcsort(lexicon, "olabel")
+    seconds = time.process_time() - began + usage.ru_utime + usage.ru_stime
+    step.rows.append(["ARPA -> G", seconds, peak_mb(), *size_of(fst)])
     fst = step("L o G", lambda: kaldifst.compose(lexicon, fst))
 
     def in_place(function, *args, **options):
@@ -220,6 +239,60 @@ def steps_of(builder, lang, arpa):
     step = Steps()
     BUILDERS[builder](step, lang, arpa)
     print(json.dumps([step.rows, time.process_time()]))
+
+
+def sentence_cost(fst, words):
+    """-log of the sum over all paths of `fst` (arcs sorted by output) that write these words."""
+    import pynini
+    from sidamo.io.fst import make_csr
+    from sidamo.lang.compose_kernel import compose
+    from sidamo.lang.graph import to_pynini
+
+    n = len(words)
+    acceptor = make_csr(n + 1, range(n), words, words, np.zeros(n), range(1, n + 1), {n: 0.0})
+    both = compose(fst, acceptor)
+    if both.start < 0:
+        return np.inf
+    log_fst = pynini.arcmap(to_pynini(both), map_type="to_log")
+    return float(str(pynini.shortestdistance(log_fst, reverse=True)[log_fst.start()]))
+
+
+def draw_sentence(rng, grammar, disambig):
+    """Words of a random walk through G that ends in a final state."""
+    state, words = grammar.start, []
+    while len(words) < 3 or rng.random() < 0.9 or not np.isfinite(grammar.final[state]):
+        arcs = grammar.arcs_of(state)
+        k = int(rng.integers(arcs.start, arcs.stop))
+        if grammar.ilabel[k] not in (0, disambig):
+            words.append(int(grammar.ilabel[k]))
+        state = int(grammar.nextstate[k])
+    return words
+
+
+def check(lang, arpa, count):
+    """Costs of drawn sentences in G (the words of L have one pronunciation or several of weight 1) and in both LG."""
+    from sidamo.io.fst import arcsort, read_fst
+    from sidamo.lang import graph
+    from sidamo.lang.direct import build_lg_direct
+    from sidamo.lang.lexicon import read_table
+
+    words, phones = (read_table(f"{lang}/{name}.txt") for name in ("words", "phones"))
+    grammar, lexicon = grammar_of(Steps(), lang, arpa), read_fst(f"{lang}/L_disambig.fst")
+    names = {k: word for word, k in words.items()}
+    several = np.bincount([words[line.split()[0]] for line in open(f"{lang}/lexiconp.txt")], minlength=len(words))
+    found = {}
+    rng = np.random.default_rng(3)
+    sentences = [draw_sentence(rng, grammar, words["#0"]) for _ in range(count)]
+    in_g = arcsort(grammar, "olabel")
+    extra = [-np.log(several[sentence].astype(float)).sum() for sentence in sentences]  # pronunciations add up
+    wanted = np.array([sentence_cost(in_g, sentence) for sentence in sentences]) + extra
+    for name in ("pynini", "direct"):
+        lg = graph.build_lg(lexicon, grammar) if name == "pynini" else build_lg_direct(lexicon, grammar, phones, words)
+        lg = arcsort(lg, "olabel")
+        found[name] = np.array([sentence_cost(lg, sentence) for sentence in sentences])
+        off = np.abs(found[name] - wanted)
+        print(f"check, {name}: {count} sentences, {sum(map(len, sentences))} words, cost off by {off.max():.2g} at most, "
+              f"{np.median(off):.2g} in the middle (first: {' '.join(names[k] for k in sentences[0][:5])} ...)")  # fmt: skip
 
 
 def run_child(builder, lang, arpa):
@@ -246,6 +319,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--dir", default="", help="keep lexicon and ARPA here")
     parser.add_argument("--without", default="", help="leave out these, with commas: pynini used plainly,Kaldi's code")
+    parser.add_argument("--check", type=int, default=0, help="compare the costs of this many sentences")
     args = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     with tempfile.TemporaryDirectory() as temporary:
@@ -270,7 +344,9 @@ def main():
             found.sort(key=lambda item: item[1])
             rows, whole = middle[builder] = found[len(found) // 2]
             show(builder, rows, whole)
-    summarize(middle)
+        summarize(middle)
+        if args.check:
+            check(lang, arpa, args.check)
 
 
 def summarize(middle):
