@@ -140,12 +140,16 @@ def test_a_semi_orthogonal_factor_is_approached():
 
 
 def test_relative_shift_by_hand():
-    from sidamo.am.nets.conformer import shift
+    from sidamo.am.nets.conformer import shift, shift_by_padding
 
     frames = 4
     distance = torch.arange(frames - 1, -frames, -1.0).expand(1, 1, frames, -1)  # column = distance
     t = torch.arange(frames)
-    assert torch.equal(shift(distance)[0, 0], (t[:, None] - t[None, :]).float())
+    for function in (shift, shift_by_padding):
+        assert torch.equal(function(distance)[0, 0], (t[:, None] - t[None, :]).float())
+    scores = torch.randn(2, 3, 5, 9, dtype=torch.double, requires_grad=True)
+    assert torch.equal(shift(scores), shift_by_padding(scores))
+    assert torch.autograd.gradcheck(shift, scores)
 
 
 @pytest.mark.parametrize("name", list(nets.REGISTRY))

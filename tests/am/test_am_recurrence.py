@@ -103,3 +103,19 @@ def test_batch_normalization_hands_on_what_is_no_number():
     x[0, 2, 1] = float("nan")
     y = layers.MaskedBatchNorm(3, relu=True).train()(x, torch.ones(1, 5, 1))
     assert y.isnan().any(), "else the trainer would not see a bad batch"
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("time_last", [False, True])
+def test_dropout(kind, time_last):
+    torch.manual_seed(0)
+    x = torch.full((4, 300, 70), 1.5).to(kind)
+    x = (x.transpose(1, 2).contiguous().transpose(1, 2) if time_last else x).requires_grad_()
+    y = layers.Dropout(0.25).train()(x)
+    (3 * y).sum().backward()
+    share = float((y == 0).float().mean())
+    assert share == pytest.approx(0.25, abs=0.01) and y.shape == x.shape
+    assert set(y.flatten().tolist()) == {0.0, 2.0}
+    torch.testing.assert_close(x.grad, (2 * y).detach(), atol=0, rtol=0), "the gradient meets the same mask"
+    assert not torch.equal(y, layers.Dropout(0.25).train()(x))
+    assert layers.Dropout(0.25).eval()(x) is x

@@ -22,7 +22,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . ./path.sh
 # shellcheck source=../cmd.sh
 . ./cmd.sh
-networks="tdnn tdnnf dfsmn indrnn ligru wav2letter wav2letter_asg lstm_online lstm gru conformer"
+networks="tdnn tdnnf dfsmn wav2letter wav2letter_asg lstm lstm_online gru ligru indrnn conformer"
 num_epochs=4
 learning_rate=0.002
 warmup_steps=200

@@ -72,13 +72,46 @@ class RelativeAttention(nn.Module):
 
 
 def shift(scores: Tensor) -> Tensor:
-    """Columns from distances to positions: (B, heads, T, 2T - 1) -> (B, heads, T, T), [t, s] = distance t - s.
+    """Columns from distances to positions: (B, heads, T, 2T - 1) -> (B, heads, T, T), [t, s] = distance t - s."""
+    if torch.jit.is_scripting():
+        return shift_by_padding(scores)
+    return fast_shift(scores)
 
-    Padding one column and reading the rows one number longer moves row t by t (Dai et al. 2019, appendix B).
-    """
+
+def shift_by_padding(scores: Tensor) -> Tensor:
+    """Padding one column and reading the rows one number longer moves row t by t (Dai et al. 2019, appendix B)."""
     batch, heads, frames, width = scores.shape
     padded = nn.functional.pad(scores, (1, 0)).view(batch, heads, width + 1, frames)
     return padded[:, :, 1:].reshape(batch, heads, frames, width)[..., :frames]
+
+
+@torch.jit.ignore
+def fast_shift(scores: Tensor) -> Tensor:
+    """The same without copies (which torch cannot trace for an export)."""
+    if torch.compiler.is_compiling():
+        return shift_by_padding(scores)
+    return Shift.apply(scores)
+
+
+class Shift(torch.autograd.Function):
+    """Row t begins at column T - 1 - t: a view whose rows lie one number closer."""
+
+    @staticmethod
+    def window(scores: Tensor) -> Tensor:
+        batch, heads, frames, width = scores.shape
+        strides = (heads * frames * width, frames * width, width - 1, 1)
+        return scores.as_strided((batch, heads, frames, frames), strides, scores.storage_offset() + frames - 1)
+
+    @staticmethod
+    def forward(ctx, scores):
+        ctx.shape = scores.shape
+        return Shift.window(scores.contiguous()).contiguous()
+
+    @staticmethod
+    def backward(ctx, grad):
+        out = grad.new_zeros(ctx.shape)
+        Shift.window(out).copy_(grad)
+        return out
 
 
 def sinusoids(frames: int, dim: int, device: torch.device) -> Tensor:

@@ -147,13 +147,13 @@ class CompiledBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, lengths, weight, bias, eps: float, relu: bool):
-        from . import norm_kernel
+        from . import activation_kernel
 
         x, time_last = contiguous_rows(x)
         head = (time_last, np.float32(0.0 if relu else -np.inf))
         arrays = (raw(x), lengths.numpy())
         sums = np.zeros((2, len(weight)))
-        norm_kernel.in_shares(norm_kernel.moments, torch.get_num_threads(), arrays, head, sums)
+        activation_kernel.in_shares(activation_kernel.moments, torch.get_num_threads(), arrays, head, sums)
         total = sum_over_processes(torch.from_numpy(np.append(sums, lengths.sum()))).numpy()
         count = max(1.0, total[-1])
         mean, square = total[:-1].reshape(2, -1) / count
@@ -162,7 +162,7 @@ class CompiledBatchNorm(torch.autograd.Function):
         scale = weight.detach().numpy() * inverse
         rest = (*head, scale.astype(np.float32), (bias.detach().numpy() - mean * scale).astype(np.float32))
         y = torch.empty_like(x)
-        norm_kernel.in_shares(norm_kernel.scaled, torch.get_num_threads(), (*arrays, raw(y)), rest)
+        activation_kernel.in_shares(activation_kernel.scaled, torch.get_num_threads(), (*arrays, raw(y)), rest)
         ctx.save_for_backward(x, lengths)
         ctx.head, ctx.statistics = head, (mean, inverse, scale, count)
         mean, var = torch.from_numpy(mean).float(), torch.from_numpy(var).float()
@@ -171,21 +171,21 @@ class CompiledBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad, *_):
-        from . import norm_kernel
+        from . import activation_kernel
 
         x, lengths = ctx.saved_tensors
         mean, inverse, scale, count = ctx.statistics
         grad = grad.transpose(1, 2).contiguous() if ctx.head[0] else grad.contiguous()
         arrays = (raw(grad), raw(x), lengths.numpy())
         sums = np.zeros((2, len(mean)))
-        norm_kernel.in_shares(norm_kernel.gradient_sums, torch.get_num_threads(), arrays, ctx.head, sums)
+        activation_kernel.in_shares(activation_kernel.gradient_sums, torch.get_num_threads(), arrays, ctx.head, sums)
         sums[1] = inverse * (sums[1] - mean * sums[0])  # of grad times the normalized x
         grad_bias, grad_weight = torch.from_numpy(sums).float()
         whole, product = sum_over_processes(torch.from_numpy(sums)).numpy()
         by_x = -scale * inverse * product / count
         rest = (*ctx.head, *(a.astype(np.float32) for a in (scale, by_x, -scale * whole / count - by_x * mean)))
         out = torch.empty_like(x)
-        norm_kernel.in_shares(norm_kernel.gradient, torch.get_num_threads(), (*arrays, raw(out)), rest)
+        activation_kernel.in_shares(activation_kernel.gradient, torch.get_num_threads(), (*arrays, raw(out)), rest)
         return out.transpose(1, 2) if ctx.head[0] else out, None, grad_weight, grad_bias, None, None
 
 
@@ -216,19 +216,42 @@ class Dropout(nn.Module):
         """Any shape, kept: zeros with probability `share`, the others scaled so that the mean stays."""
         if not self.training or self.share == 0.0:
             return x
-        if torch.jit.is_scripting() or x.device.type != "cpu":
+        if torch.jit.is_scripting() or x.device.type != "cpu" or x.dtype not in (torch.float32, torch.bfloat16):
             return dropout(x, self.share, True)
-        return x * dropout_mask(x, self.share)
+        return compiled_dropout(x, self.share)
 
 
 @torch.jit.ignore
-def dropout_mask(x: Tensor, share: float) -> Tensor:
-    """Zeros and 1 / (1 - share), in the shape and type of x."""
-    seed = int(torch.randint(2**62, (1,)))
-    words = np.random.Generator(np.random.SFC64(seed)).integers(0, 2**64, size=-(-x.numel() // 8), dtype=np.uint64)
-    dropped = round(share * 256)
-    kept = torch.from_numpy(words.view(np.uint8)[: x.numel()]).view(x.shape) >= dropped
-    return kept.to(x.dtype).mul_(256 / max(1, 256 - dropped))
+def compiled_dropout(x: Tensor, share: float) -> Tensor:
+    """Dropout of a share of a float32 or bfloat16 tensor on a CPU."""
+    return CompiledDropout.apply(x, share)
+
+
+class CompiledDropout(torch.autograd.Function):
+    """apply(x, share): zeros, or x / (1 - share)."""
+
+    @staticmethod
+    def forward(ctx, x, share: float):
+        seed = int(torch.randint(2**62, (1,)))
+        words = np.random.Generator(np.random.SFC64(seed)).integers(0, 2**64, size=-(-x.numel() // 8), dtype=np.uint64)
+        dropped = round(share * 256)
+        ctx.kept = words.view(np.uint8)[: x.numel()]
+        ctx.rest = (np.uint8(min(255, dropped)), np.float32(256 / max(1, 256 - dropped)))
+        x, ctx.turned = contiguous_rows(x) if x.dim() == 3 else (x.detach().contiguous(), False)
+        return CompiledDropout.drop(ctx, x)
+
+    @staticmethod
+    def drop(ctx, x):
+        from . import activation_kernel
+
+        out = torch.empty_like(x)
+        arrays = (raw(x).reshape(-1), ctx.kept, raw(out).reshape(-1))
+        activation_kernel.in_shares(activation_kernel.dropout, torch.get_num_threads(), arrays, ctx.rest)
+        return out.transpose(1, 2) if ctx.turned else out
+
+    @staticmethod
+    def backward(ctx, grad):
+        return CompiledDropout.drop(ctx, (grad.transpose(1, 2) if ctx.turned else grad).contiguous()), None
 
 
 @torch.jit.ignore
