@@ -188,7 +188,7 @@ def test_missing_disambiguation_symbol():
     entries = [lex.Entry("two", ("1.0",), ("T", "UW")), lex.Entry("too", ("1.0",), ("T", "UW"))]
     phones, words = {"<eps>": 0, "T": 1, "UW": 2, "#0": 3}, {"<eps>": 0, "two": 1, "too": 2, "#0": 3}
     fst = lexicon_fst(lex.lexicon_arcs(entries), phones, words)
-    with pytest.raises(DataError, match=r"'too' and 'two' sound the same \(T UW\).*cannot be determinized"):
+    with pytest.raises(DataError, match=r"'two' and 'too' sound the same \(T UW\).*cannot be determinized"):
         graph.check_lexicon(fst, phones, words)
     entries[1] = lex.Entry("tool", ("1.0",), ("T", "UW", "T"))
     words = {"<eps>": 0, "two": 1, "tool": 2, "#0": 3}

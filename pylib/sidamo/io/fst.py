@@ -29,6 +29,7 @@ FST_MAGIC = 2125659606
 SYMBOLS_MAGIC = 2125658996
 HAS_ISYMBOLS, HAS_OSYMBOLS, IS_ALIGNED = 1, 2, 4
 ALIGNMENT = 16  # bytes, of states and arcs in a const file with the flag IS_ALIGNED
+PART_ARCS = 1 << 18  # arcs that are written at a time
 INF = np.float32(np.inf)
 
 # Property bits (OpenFst properties.h). A bit and its opposite both 0: unknown, worked out by the reader when needed.
@@ -46,9 +47,7 @@ ACCESSIBLE, COACCESSIBLE = 1 << 40, 1 << 42
 _SORT_BITS = ILABEL_SORTED | NOT_ILABEL_SORTED | OLABEL_SORTED | NOT_OLABEL_SORTED
 
 _ARC = np.dtype([("ilabel", "<i4"), ("olabel", "<i4"), ("weight", "<f4"), ("nextstate", "<i4")])
-_CONST_STATE = np.dtype(
-    [("final", "<f4"), ("first", "<u4"), ("count", "<u4"), ("iepsilons", "<u4"), ("oepsilons", "<u4")]
-)
+_CONST_STATE = np.dtype([("final", "<f4"), ("first", "<u4"), ("count", "<u4"), ("iepsilons", "<u4"), ("oepsilons", "<u4")])
 
 
 @dataclass
@@ -330,6 +329,11 @@ def count_properties(fst: CsrFst, sort_bits: str = "all") -> int:
 
 def fst_to_bytes(fst: CsrFst, kind: str = "vector", properties: int | None = None) -> bytes:
     """The file's bytes, as `write_fst` writes them."""
+    return b"".join(_file_parts(fst, kind, properties))
+
+
+def _file_parts(fst: CsrFst, kind: str, properties: int | None):
+    """The file's bytes in pieces of a few megabytes, so that a large graph is not in memory twice."""
     if kind not in ("vector", "const"):
         raise ValueError(f"FST kind {kind!r}; expected vector or const")
     if properties is None:
@@ -343,8 +347,8 @@ def fst_to_bytes(fst: CsrFst, kind: str = "vector", properties: int | None = Non
     for table in (fst.isymbols, fst.osymbols):
         if table is not None:
             header += _symbols(table)
-    body = _vector_bytes(fst) if kind == "vector" else _const_bytes(fst)
-    return b"".join([header, *body])
+    yield header
+    yield from _vector_parts(fst) if kind == "vector" else _const_parts(fst)
 
 
 def _string(text: str) -> bytes:
@@ -359,36 +363,45 @@ def _symbols(table: dict[int, str], name: str = "") -> bytes:
     return b"".join(parts)
 
 
-def _arc_records(fst: CsrFst) -> np.ndarray:
-    arcs = np.empty(fst.num_arcs, dtype=_ARC)
+def _arc_records(fst: CsrFst, first: int, last: int) -> np.ndarray:
+    arcs = np.empty(last - first, dtype=_ARC)
     for name in _ARC.names:
-        arcs[name] = getattr(fst, name)
+        arcs[name] = getattr(fst, name)[first:last]
     return arcs
 
 
-def _vector_bytes(fst: CsrFst):
-    counts = np.diff(fst.offsets)
-    words = np.empty(3 * fst.num_states + 4 * fst.num_arcs, dtype="<i4")
-    heads = 3 * np.arange(fst.num_states, dtype=np.int64) + 4 * fst.offsets[:-1]
-    is_arc = np.ones(len(words), dtype=bool)
-    for k in range(3):
-        is_arc[heads + k] = False
-    words[heads] = fst.final.astype("<f4").view("<i4")
-    words[heads + 1] = counts
-    words[heads + 2] = 0  # the high half of the i64 count
-    words[is_arc] = _arc_records(fst).view("<i4")
-    return [words.data if len(words) else b""]
+def _vector_parts(fst: CsrFst):
+    """States and arcs interleaved, the states of about PART_ARCS arcs at a time."""
+    marks = np.arange(0, fst.num_arcs + fst.num_states, PART_ARCS)
+    bounds = np.unique(np.searchsorted(fst.offsets[:-1] + np.arange(fst.num_states), marks))
+    for first, last in zip(bounds, [*bounds[1:], fst.num_states]):
+        offsets = fst.offsets[first : last + 1]
+        words = np.empty(3 * (last - first) + 4 * (offsets[-1] - offsets[0]), dtype="<i4")
+        heads = 3 * np.arange(last - first, dtype=np.int64) + 4 * (offsets[:-1] - offsets[0])
+        is_arc = np.ones(len(words), dtype=bool)
+        for k in range(3):
+            is_arc[heads + k] = False
+        words[heads] = fst.final[first:last].astype("<f4").view("<i4")
+        words[heads + 1] = np.diff(offsets)
+        words[heads + 2] = 0  # the high half of the i64 count
+        words[is_arc] = _arc_records(fst, offsets[0], offsets[-1]).view("<i4")
+        yield words.tobytes()
 
 
-def _const_bytes(fst: CsrFst):
+def _const_parts(fst: CsrFst):
     if fst.num_arcs >= 1 << 32:
         raise DataError(f"{fst.num_arcs} arcs do not fit into a const FST; write a vector FST")
     states = np.zeros(fst.num_states, dtype=_CONST_STATE)
     states["final"], states["first"], states["count"] = fst.final, fst.offsets[:-1], np.diff(fst.offsets)
+    before = np.zeros(fst.num_arcs + 1, np.uint32)
     for name, labels in (("iepsilons", fst.ilabel), ("oepsilons", fst.olabel)):
-        total = np.concatenate([[0], np.cumsum(labels == 0)])
-        states[name] = total[fst.offsets[1:]] - total[fst.offsets[:-1]]
-    return [states.tobytes(), _arc_records(fst).tobytes()]
+        np.cumsum(labels == 0, out=before[1:])
+        states[name] = before[fst.offsets[1:]] - before[fst.offsets[:-1]]
+    del before
+    yield states.tobytes()
+    del states
+    for first in range(0, fst.num_arcs, PART_ARCS):
+        yield _arc_records(fst, first, min(first + PART_ARCS, fst.num_arcs)).tobytes()
 
 
 def write_fst(path, fst: CsrFst, kind: str = "vector", properties: int | None = None) -> None:
@@ -399,16 +412,18 @@ def write_fst(path, fst: CsrFst, kind: str = "vector", properties: int | None = 
     kind : "vector" (what OpenFst's programs edit) or "const" (compact, quick to load: decoding graphs)
     properties : OpenFst property bits; counted from the arrays where None
     """
-    data = fst_to_bytes(fst, kind, properties)
+    parts = _file_parts(fst, kind, properties)
     name = os.fspath(path)
     if name in ("-", ""):
-        sys.stdout.buffer.write(data)
+        for part in parts:
+            sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
         return
     temporary = f"{name}.tmp{os.getpid()}"
     try:
         with open(temporary, "wb") as stream:
-            stream.write(data)
+            for part in parts:
+                stream.write(part)
         os.replace(temporary, name)
     except OSError as error:
         raise DataError(f"cannot write the FST: {error.strerror}", file=name) from error

@@ -151,19 +151,19 @@ def check_lexicon(lexicon: CsrFst, phone_ids: dict[str, int], word_ids: dict[str
     Each word is followed from its first arc to the state where words meet again; two word ends (or an end and a longer
     word) with the same units are refused, with the words named.
     """
-    states = find_word_boundaries(lexicon)
-    seen: dict[tuple[int, ...], int] = {}
-    prefix_of: dict[tuple[int, ...], int] = {}
-    for units, word in spell_words(lexicon, states):
-        other = seen.get(units)
-        if other is not None and other != word:
-            _refuse_pair(units, word, other, "sound the same", phone_ids, word_ids, name)
-        seen[units] = word
-        for length in range(1, len(units)):
-            prefix_of.setdefault(units[:length], word)
-    for units, word in seen.items():
-        if units in prefix_of:
-            _refuse_pair(units, word, prefix_of[units], "begin the same", phone_ids, word_ids, name)
+    units, words = spell_words(lexicon, find_word_boundaries(lexicon))
+    if len(units) < 2:
+        return
+    # of pronunciations in lexicographic order, one that begins another also begins its neighbour
+    before, after = units[:-1], units[1:]
+    ends = before == 0
+    same = np.all(before == after, axis=1) & (words[:-1] != words[1:])
+    begins = np.all((before == after) | ends, axis=1) & np.any(ends & (after != 0), axis=1)
+    for rows, how in ((same, "sound the same"), (begins, "begin the same")):
+        if np.any(rows):
+            k = int(np.flatnonzero(rows)[0])
+            spelled = units[k][units[k] > 0].tolist()
+            _refuse_pair(spelled, int(words[k]), int(words[k + 1]), how, phone_ids, word_ids, name)
 
 
 def _refuse_pair(units, word, other, how, phone_ids, word_ids, name):
@@ -191,33 +191,41 @@ def find_word_boundaries(lexicon: CsrFst) -> np.ndarray:
     return boundary
 
 
-def spell_words(lexicon: CsrFst, boundary: np.ndarray, max_length: int = 1000):
-    """(units, word) of all pronunciations of L, each from the boundary state where it leaves to one where it arrives.
+def spell_words(lexicon: CsrFst, boundary: np.ndarray, max_length: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """All pronunciations of L, each from the boundary state where it leaves to one where it arrives.
 
     Arcs without input are followed too; where a word ends in silence the silence is not part of it.
+
+    Returns
+    -------
+    units : (P, longest) int32, 0 behind the end; words : (P,) int32; each pair once, in lexicographic order
     """
-    src = lexicon.arc_sources()
-    starts = np.flatnonzero((lexicon.olabel != 0) & boundary[src])
-    ilabel, nextstate, offsets = lexicon.ilabel.tolist(), lexicon.nextstate.tolist(), lexicon.offsets.tolist()
-    is_boundary = boundary.tolist()
-    done = set()
-    for arc in starts.tolist():
-        word = int(lexicon.olabel[arc])
-        units, state = [ilabel[arc]], nextstate[arc]
-        while not is_boundary[state] and len(units) < max_length:
-            first, last = offsets[state], offsets[state + 1]
-            if first == last or lexicon.olabel[first] != 0:
-                break
-            labels = {ilabel[k] for k in range(first, last)}
-            if len(labels) > 1:  # the word is over: silence or none follows
-                break
-            units.append(ilabel[first])
-            onward = [nextstate[k] for k in range(first, last)]
-            state = next((s for s in onward if is_boundary[s]), onward[0])
-        item = (tuple(unit for unit in units if unit != 0), word)
-        if item not in done:
-            done.add(item)
-            yield item
+    src, offsets = lexicon.arc_sources(), lexicon.offsets
+    arcs = np.flatnonzero((lexicon.olabel != 0) & boundary[src])
+    words, columns = lexicon.olabel[arcs], [lexicon.ilabel[arcs]]
+    # of each state: is there but one label, and the arc that goes on (into a boundary, where there is one)
+    is_linear = np.diff(offsets) > 0
+    differs = lexicon.ilabel != lexicon.ilabel[offsets[src]]
+    is_linear[src[differs]] = False
+    onward = offsets[:-1].copy()
+    into = np.flatnonzero(boundary[lexicon.nextstate])[::-1]
+    onward[src[into]] = into
+    state = lexicon.nextstate[arcs]
+    going = np.arange(len(arcs))
+    while len(columns) < max_length:
+        at = np.minimum(onward[state[going]], lexicon.num_arcs - 1)
+        going = going[~boundary[state[going]] & is_linear[state[going]] & (lexicon.olabel[at] == 0)]
+        if len(going) == 0:
+            break
+        column = np.zeros(len(arcs), np.int32)
+        at = onward[state[going]]
+        column[going], state[going] = lexicon.ilabel[at], lexicon.nextstate[at]
+        columns.append(column)
+    units = np.stack(columns, axis=1)
+    if np.any((units[:, :-1] == 0) & (units[:, 1:] != 0)):  # arcs without input on the way
+        units = np.take_along_axis(units, np.argsort(units == 0, axis=1, kind="stable"), axis=1)
+    rows = np.unique(np.column_stack([units, words]), axis=0) if len(units) else np.zeros((0, 2), np.int32)
+    return rows[:, :-1], rows[:, -1]
 
 
 # ---- tokens ----
