@@ -9,7 +9,7 @@ import torch
 from sidamo.am import ctc_kernel, ctc_reference
 from sidamo.am.greedy import collapse
 from sidamo.am.loss import ctc_losses
-from sidamo.io.errors import DataError
+from sidamo.io.errors import DataError, OptionError
 
 
 def by_enumeration(log_probs, target, blank=0):
@@ -208,3 +208,9 @@ def test_bad_input_is_refused():
         ctc_kernel.ctc_loss_and_grad(x, [5], [1], [1])
     with pytest.raises(DataError, match="1 utterances, but 1 lengths, 1 target lengths that sum to 2, 1 targets"):
         ctc_kernel.ctc_loss_and_grad(x, [4], [1], [2])
+
+
+def test_the_fused_loss_says_where_it_runs():
+    lengths = torch.tensor([3])
+    with pytest.raises(OptionError, match="--ctc=fused runs on a CPU"):
+        ctc_losses(torch.zeros(1, 3, 4, device="meta"), lengths, torch.tensor([1]), lengths - 2, "fused")

@@ -224,6 +224,14 @@ def test_options_train(toy, tmp_path, options, capfd):
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 
+def test_it_stops_early(toy, tmp_path, capfd):
+    """A learning rate of nothing never gets better: one epoch to compare with, then `patience` more."""
+    words = command(toy, tmp_path, "--learning-rate=1e-12", "--patience=2", "--num-epochs=30", "--ema-decay=0")
+    status, stderr = train_here(capfd, words)
+    assert status == 0 and "early stop: dev TER has not improved" in stderr and "for 2 epochs" in stderr
+    assert len(curve(tmp_path)) < 10
+
+
 @pytest.mark.parametrize("options,message", [
     (["--schedule=cosin"], "--schedule=cosin: expected one of constant, cosine"),
     (["--network=rnnt"], "no network is called 'rnnt'; there are: conformer"),

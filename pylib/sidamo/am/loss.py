@@ -7,6 +7,8 @@ blanks between equal neighbours) has infinite loss and no gradient, so it is cou
 import torch
 from torch import Tensor
 
+from sidamo.io.errors import OptionError
+
 
 def ctc_losses(logits: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, kind: str = "auto") -> Tensor:
     """-ln P(target | utterance) of each utterance.
@@ -25,6 +27,8 @@ def ctc_losses(logits: Tensor, lengths: Tensor, targets: Tensor, target_lengths:
     """
     if kind == "auto":
         kind = "fused" if logits.device.type == "cpu" and logits.dtype == torch.float32 else "torch"
+    if kind == "fused" and logits.device.type != "cpu":
+        raise OptionError("--ctc=fused runs on a CPU; --ctc=auto takes torch's on a GPU")
     if kind == "fused":
         return FusedCtc.apply(logits, lengths, targets, target_lengths)
     return torch_ctc_losses(logits, lengths, targets, target_lengths)

@@ -102,7 +102,8 @@ class Trainer:
         epoch = state.epoch
 
         def load(group):
-            return [data.collate(self.train, index[rank::count], self.augment, epoch, self.views) for index in group]
+            batches = [data.collate(self.train, index[rank::count], self.augment, epoch, self.views) for index in group]
+            return [self.tensors(batch) for batch in batches]
 
         self.model.train()
         with progress(len(groups), state.update, f"epoch {epoch + 1}", self.processes.is_first) as tick:
@@ -208,13 +209,19 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=False)
         state.step += 1
 
-    def backward(self, batch: data.Batch, num_tokens: float) -> tuple[float, int]:
-        """Add one batch's gradient; return (its summed loss, its number of infeasible utterances)."""
+    def tensors(self, batch: data.Batch) -> list[torch.Tensor]:
+        """Features, lengths, targets, target lengths; in pinned memory for a GPU, which then fetches them as it computes."""
+        tensors = [torch.from_numpy(x) for x in (batch.feats, batch.lengths, batch.targets, batch.target_lengths)]
+        if self.processes.device.type != "cuda":
+            return tensors
+        torch.cuda.set_device(self.processes.device)  # this is the loading thread, which has not chosen one
+        return [x.pin_memory() for x in tensors]
+
+    def backward(self, batch: list[torch.Tensor], num_tokens: float) -> tuple[float, int]:
+        """Add the gradient of one batch of `tensors`; return (its summed loss, its number of infeasible utterances)."""
         device = self.processes.device
-        feats = torch.from_numpy(batch.feats).to(device, non_blocking=True)
-        lengths = torch.from_numpy(batch.lengths).to(device, non_blocking=True)
-        targets = torch.from_numpy(batch.targets)
-        target_lengths = torch.from_numpy(batch.target_lengths)
+        feats, lengths, targets, target_lengths = batch
+        feats, lengths = (x.to(device, non_blocking=True) for x in (feats, lengths))
         with torch.autocast(device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
             outputs = self.model.forward_training(feats, lengths)
         losses, objective = self.criterion(outputs, targets, target_lengths)
