@@ -8,7 +8,8 @@ arpa       ARPA files -> n-gram tables -> G
 ngram      n-gram models trained from text
 grammar    other grammars as G: phrases, word loops, FSTs made with pynini
 graph      L o G and T o LG (utils/mkgraph.sh)
-direct     LG for n-gram grammars without general composition
+direct     LG for n-gram grammars without general composition; lexicon_paths takes L apart for it
+compose_kernel, determinize_kernel, minimize_kernel   the steps of `graph` for large machines, compiled by numba
 
 Only `graph`, `grammar`, `g2p` and `unk` import pynini, and only when they are called: start-up stays short.
 """

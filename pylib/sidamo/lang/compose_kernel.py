@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from sidamo.io.fst import CsrFst
+from sidamo.lang.kernel_tools import enlarged, predecessors, reach
 
 DONE, FULL_STATES, FULL_ARCS, TOO_MANY = 0, 1, 2, -1
 
@@ -111,41 +112,6 @@ def _run(
     return DONE
 
 
-@njit(cache=True)
-def _reaches_final(offsets, nextstate, final):
-    """(S,) bool: a final state can be reached."""
-    count = len(final)
-    back = np.zeros(count + 1, np.int64)
-    for arc in range(len(nextstate)):
-        back[nextstate[arc] + 1] += 1
-    for s in range(count):
-        back[s + 1] += back[s]
-    source, place = np.empty(len(nextstate), np.int32), back[:-1].copy()
-    for s in range(count):
-        for arc in range(offsets[s], offsets[s + 1]):
-            source[place[nextstate[arc]]] = s
-            place[nextstate[arc]] += 1
-    good, stack, top = np.zeros(count, np.bool_), np.empty(count, np.int32), 0
-    for s in range(count):
-        if final[s] < np.inf:
-            good[s], stack[top] = True, s
-            top += 1
-    while top > 0:
-        top -= 1
-        s = stack[top]
-        for arc in range(back[s], back[s + 1]):
-            if not good[source[arc]]:
-                good[source[arc]], stack[top] = True, source[arc]
-                top += 1
-    return good
-
-
-def _enlarged(array: np.ndarray) -> np.ndarray:
-    larger = np.empty(2 * len(array), array.dtype)
-    larger[: len(array)] = array
-    return larger
-
-
 def compose(left: CsrFst, right: CsrFst, max_states: int = 1 << 62, trimmed: bool = True) -> CsrFst:
     """left o right.
 
@@ -168,12 +134,12 @@ def compose(left: CsrFst, right: CsrFst, max_states: int = 1 << 62, trimmed: boo
     while True:
         code = _run(*sides, max_states, at, keys, slots, offsets, final, *columns)
         if code == FULL_STATES:
-            keys, final, offsets = map(_enlarged, (keys, final, offsets))
+            keys, final, offsets = (enlarged(array, 2 * len(array)) for array in (keys, final, offsets))
             slots = np.full(2 * len(slots), -1, np.int32)
             _fill_slots(slots, keys, int(at[1]))
         elif code == FULL_ARCS:
             for k in range(4):
-                columns[k] = _enlarged(columns[k])
+                columns[k] = enlarged(columns[k], 2 * len(columns[k]))
         else:
             break
     num_states, num_arcs = int(at[0]), int(at[2])
@@ -188,7 +154,7 @@ def trim(fst: CsrFst) -> CsrFst:
     """Without the states from which no final state is reached; those that are not reached themselves stay."""
     if fst.num_states == 0:
         return fst
-    good = _reaches_final(fst.offsets, fst.nextstate, fst.final)
+    good = reach(*predecessors(fst.offsets, fst.nextstate), np.isfinite(fst.final))
     if np.all(good):
         return fst
     if not good[fst.start]:

@@ -20,19 +20,12 @@ from numba import njit
 
 from sidamo.io.errors import DataError
 from sidamo.io.fst import CsrFst, make_csr
+from sidamo.lang.kernel_tools import enlarged, mix
 
 DONE, FULL_STATES, FULL_ELEMENTS, FULL_ARCS, FULL_STRINGS, FULL_WORK = range(6)
 NOT_FUNCTIONAL, ENDLESS, TOO_MANY = -1, -2, -3
-NO_ARC = 4  # fields of `at`: state in work, states, elements, arcs, strings
+# fields of the array `at`: state in work, states, elements, arcs, strings
 MAX_CLOSURE_STEPS = 100_000_000
-
-
-@njit(cache=True, inline="always")
-def _mix(x):
-    """int64 -> int64, every bit depends on every bit."""
-    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
-    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
-    return x ^ ((x >> 31) & 0x1FFFFFFFF)
 
 
 @njit(cache=True)
@@ -49,7 +42,7 @@ def _cons(head, tail, strings, string_slots, at):
     if tail == 0:
         return head
     mask = len(string_slots) - 1
-    slot = _mix((np.int64(head) << 32) | np.int64(tail)) & mask
+    slot = mix((np.int64(head) << 32) | np.int64(tail)) & mask
     while string_slots[slot] > 0:
         k = string_slots[slot]
         if strings[k, 0] == head and strings[k, 1] == tail:
@@ -201,7 +194,7 @@ def _find_or_add(
             text = strings[text, 1]
         member[at_element + n], text_of[at_element + n] = states[k], text
         cost_of[at_element + n] = costs[k] - total
-        code = _mix(code ^ ((np.int64(states[k]) << 32) | np.int64(text)))
+        code = mix(code ^ ((np.int64(states[k]) << 32) | np.int64(text)))
     mask = len(slots) - 1
     slot = code & mask
     while slots[slot] >= 0:
@@ -363,7 +356,7 @@ def _fill_slots(slots, begin, member, text_of, num_states):
     for state in range(num_states):
         code = np.int64(begin[state + 1] - begin[state])
         for n in range(begin[state], begin[state + 1]):
-            code = _mix(code ^ ((np.int64(member[n]) << 32) | np.int64(text_of[n])))
+            code = mix(code ^ ((np.int64(member[n]) << 32) | np.int64(text_of[n])))
         slot = code & mask
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
@@ -376,7 +369,7 @@ def _fill_string_slots(string_slots, strings, count):
     for k in range(count):
         if strings[k, 1] == 0:
             continue
-        slot = _mix((np.int64(strings[k, 0]) << 32) | np.int64(strings[k, 1])) & mask
+        slot = mix((np.int64(strings[k, 0]) << 32) | np.int64(strings[k, 1])) & mask
         while string_slots[slot] > 0:
             slot = (slot + 1) & mask
         string_slots[slot] = k
@@ -432,17 +425,17 @@ class _Determinizer:
         if code == FULL_STATES:
             capacity = len(self.subsets[0]) * 2
             for arrays in (self.subsets, self.out):
-                arrays[0] = _enlarged(arrays[0], capacity)
-            self.out_final = [_enlarged(array, capacity) for array in self.out_final]
+                arrays[0] = enlarged(arrays[0], capacity)
+            self.out_final = [enlarged(array, capacity) for array in self.out_final]
             self.slots = np.full(2 * len(self.slots), -1, np.int32)
             _fill_slots(self.slots, *self.subsets[:3], int(self.at[1]))
         elif code == FULL_STRINGS:
-            self.strings = _enlarged(self.strings, 2 * len(self.strings))
+            self.strings = enlarged(self.strings, 2 * len(self.strings))
             self.string_slots = np.zeros(2 * len(self.string_slots), np.int32)
             _fill_string_slots(self.string_slots, self.strings, int(self.at[4]))
         else:
             arrays = self.subsets if code == FULL_ELEMENTS else self.out
-            arrays[1:] = [_enlarged(array, 2 * len(array)) for array in arrays[1:]]
+            arrays[1:] = [enlarged(array, 2 * len(array)) for array in arrays[1:]]
 
     def fail(self, code: int) -> None:
         if code == TOO_MANY:
@@ -479,12 +472,6 @@ class _Determinizer:
         offsets, ilabel, string, weight, nextstate, final, final_string = columns
         fst = CsrFst(0, final, offsets, ilabel, strings[string, 0], weight, nextstate)
         return _write_out(fst, string, final_string, strings)
-
-
-def _enlarged(array: np.ndarray, length: int) -> np.ndarray:
-    larger = np.empty((length, *array.shape[1:]), array.dtype)
-    larger[: len(array)] = array
-    return larger
 
 
 def _write_out(fst: CsrFst, string, final_string, strings) -> CsrFst:

@@ -23,6 +23,7 @@ from numba import njit
 from sidamo.io import log
 from sidamo.io.errors import DataError
 from sidamo.io.fst import CsrFst
+from sidamo.lang.kernel_tools import reach
 from sidamo.lang.lexicon_paths import LexiconPaths, read_lexicon_paths
 
 
@@ -192,22 +193,6 @@ def _place_arcs(src, ilabel, olabel, weight, dst, place, out_ilabel, out_olabel,
         at = place[src[arc]]
         place[src[arc]] += 1
         out_ilabel[at], out_olabel[at], out_weight[at], out_dst[at] = ilabel[arc], olabel[arc], weight[arc], dst[arc]
-
-
-@njit(cache=True)
-def _reached(offsets, nextstate, start):
-    """(S,) bool: states on paths from the start."""
-    seen, stack = np.zeros(len(offsets) - 1, np.bool_), np.empty(len(offsets), np.int32)
-    seen[start], stack[0], top = True, start, 1
-    while top > 0:
-        top -= 1
-        s = stack[top]
-        for arc in range(offsets[s], offsets[s + 1]):
-            to = nextstate[arc]
-            if not seen[to]:
-                seen[to], stack[top] = True, to
-                top += 1
-    return seen
 
 
 def build_lg_direct(lexicon: CsrFst, grammar: CsrFst, phone_ids, word_ids, max_states: int = 50_000_000) -> CsrFst:
@@ -393,7 +378,7 @@ def _collect(parts, final, start: int) -> CsrFst:
 
 def _only_reachable(fst: CsrFst) -> CsrFst:
     """Without the states that nothing leads to (of histories that end in a word without pronunciation, of silence)."""
-    keep = _reached(fst.offsets, fst.nextstate, fst.start)
+    keep = reach(fst.offsets, fst.nextstate, np.arange(fst.num_states) == fst.start)
     if np.all(keep):
         return fst
     number = np.cumsum(keep, dtype=np.int32) - np.int32(1)

@@ -15,14 +15,7 @@ import numpy as np
 from numba import njit
 
 from sidamo.io.fst import CsrFst, arcsort, make_csr, within_states
-
-
-@njit(cache=True, inline="always")
-def _mix(x):
-    """int64 -> int64, every bit depends on every bit (Stafford's variant 13 of the finalizer of MurmurHash3)."""
-    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
-    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
-    return x ^ ((x >> 31) & 0x1FFFFFFFF)
+from sidamo.lang.kernel_tools import mix, predecessors
 
 
 @njit(cache=True, inline="always")
@@ -58,10 +51,10 @@ def _split(
             end = (np.int64(quanta[arc]) << 32) ^ np.int64(number[nextstate[arc]])
             if _is_repeated(arc, offsets[state], ilabel, olabel, quanta, nextstate, number):
                 continue
-            first += _mix(_mix(label) + end)
-            second += _mix(_mix(end ^ 0x5851F42D4C957F2D) + label)
+            first += mix(mix(label) + end)
+            second += mix(mix(end ^ 0x5851F42D4C957F2D) + label)
         own = number[state]
-        slot = _mix(first + own) & mask
+        slot = mix(first + own) & mask
         while slot_group[slot] >= 0:
             g = slot_group[slot]
             if group_hash[g, 0] == first and group_hash[g, 1] == second and group_class[g] == own:
@@ -78,7 +71,7 @@ def _split(
         looked_at[own] += 1
     for k in range(num_todo):  # empty the table again
         g = group_of[k]
-        slot = _mix(group_hash[g, 0] + group_class[g]) & mask
+        slot = mix(group_hash[g, 0] + group_class[g]) & mask
         while slot_group[slot] >= 0:
             slot_group[slot] = -1
             slot = (slot + 1) & mask
@@ -111,23 +104,6 @@ def _split(
             size[new] += 1
     size[-1] = classes
     return num_changed
-
-
-@njit(cache=True)
-def _predecessors(offsets, nextstate, num_states):
-    """The arcs backwards: (offsets, source) of the arcs that lead to each state."""
-    back = np.zeros(num_states + 1, np.int64)
-    for arc in range(len(nextstate)):
-        back[nextstate[arc] + 1] += 1
-    for s in range(num_states):
-        back[s + 1] += back[s]
-    source, place = np.empty(len(nextstate), np.int32), back[:-1].copy()
-    for s in range(num_states):
-        for arc in range(offsets[s], offsets[s + 1]):
-            to = nextstate[arc]
-            source[place[to]] = s
-            place[to] += 1
-    return back, source
 
 
 @njit(cache=True)
@@ -223,7 +199,7 @@ def refine(fst: CsrFst, quanta: np.ndarray, classes: np.ndarray) -> np.ndarray:
     (S,) int32 class of each state
     """
     count = fst.num_states
-    back, source = _predecessors(fst.offsets, fst.nextstate, count)
+    back, source = predecessors(fst.offsets, fst.nextstate)
     number, size = classes.astype(np.int32), np.zeros(count + 1, np.int32)
     used = int(number.max(initial=-1)) + 1
     size[:used], size[-1] = np.bincount(number, minlength=used), used
