@@ -22,13 +22,20 @@ import numpy as np
 from sidamo.io.lattice import INF, CompactLattice
 from sidamo.io.native import jit
 from sidamo.lattice.determinize import words_and_strings
-from sidamo.lattice.ops import backward_costs, connect, final_cost, viterbi
+from sidamo.lattice.ops import backward_costs, connect, final_cost
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 MIX_STATE, MIX_SUBSET = np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
 ONE, DE_BRUIJN = np.uint64(1), np.uint64(0x03F79D71B4CB0A89)
 BIT_OF_PRODUCT = np.argsort([(int(DE_BRUIJN) << i & (1 << 64) - 1) >> 58 for i in range(64)])
 DONE, LIMIT, NODES_FULL, ELEMENTS_FULL, TASKS_FULL, STATES_FULL, ARCS_FULL = range(7)
+
+# Columns: of a node; of the states in a closure; of a chain of arcs without a word (its costs stand beside: graph,
+# acoustic); where a state's arcs begin and end, and whether it matters for what follows.
+PARENT, LABEL, DEPTH, JUMP = range(4)
+SEEN, NODE, CHAIN = range(3)
+SOURCE, TARGET, LABELS, LABELS_END = range(4)
+SILENT, SILENT_END, SPOKEN, SPOKEN_END, MATTERS = range(5)
 
 BYTES = 32  # a node or an element of a subset takes 24, the tables of subsets the rest
 
@@ -45,15 +52,17 @@ def _mix(x):
 
 
 @_inline
-def _append(node, labels, begin, end, count, far, node_parent, node_label, node_depth, node_jump, node_hash):
+def _append(node, labels, begin, end, count, far, nodes, node_hash):
     # Nodes for labels[begin:end] below `node`: (last node, number of nodes), node -1 where there is no room.
-    if count + end - begin > len(node_parent):
+    if count + end - begin > len(nodes):
         return -1, count
+    jump, depth, value = nodes[node, JUMP], nodes[node, DEPTH], node_hash[node]
     for p in range(begin, end):
-        jump, depth = node_jump[node], node_depth[node] + 1
-        node_parent[count], node_label[count], node_depth[count] = node, labels[p], depth
-        node_jump[count] = node_jump[jump] if far[depth] else node
-        node_hash[count] = node_hash[node] * MULTIPLIER + _mix(np.uint64(labels[p]))
+        depth += 1
+        jump = nodes[jump, JUMP] if far[depth] else node
+        value = value * MULTIPLIER + _mix(np.uint64(labels[p]))
+        nodes[count, PARENT], nodes[count, LABEL], nodes[count, DEPTH], nodes[count, JUMP] = node, labels[p], depth, jump
+        node_hash[count] = value
         node = count
         count += 1
     return node, count
@@ -70,50 +79,47 @@ def _far_jumps(far):
 
 
 @_inline
-def _common_prefix(a, b, node_parent, node_depth, node_jump, node_hash):
+def _common_prefix(a, b, nodes, node_hash):
     # The node above `a` down to which the labels above a and above b agree.
-    while node_depth[b] > node_depth[a]:
-        jump = node_jump[b]
-        b = jump if node_depth[jump] >= node_depth[a] else node_parent[b]
-    while node_depth[a] > node_depth[b]:
-        jump = node_jump[a]
-        a = jump if node_depth[jump] >= node_depth[b] else node_parent[a]
+    while nodes[b, DEPTH] > nodes[a, DEPTH]:
+        jump = nodes[b, JUMP]
+        b = jump if nodes[jump, DEPTH] >= nodes[a, DEPTH] else nodes[b, PARENT]
+    while nodes[a, DEPTH] > nodes[b, DEPTH]:
+        jump = nodes[a, JUMP]
+        a = jump if nodes[jump, DEPTH] >= nodes[b, DEPTH] else nodes[a, PARENT]
     while node_hash[a] != node_hash[b]:
-        if node_hash[node_jump[a]] != node_hash[node_jump[b]]:
-            a, b = node_jump[a], node_jump[b]
+        if node_hash[nodes[a, JUMP]] != node_hash[nodes[b, JUMP]]:
+            a, b = nodes[a, JUMP], nodes[b, JUMP]
         else:
-            a, b = node_parent[a], node_parent[b]
+            a, b = nodes[a, PARENT], nodes[b, PARENT]
     return a
 
 
 @jit
-def _fold(silent, silent_arcs, nextstate, graph_cost, acoustic_cost, string_offsets, strings, passed,
-          fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels):  # fmt: skip
-    # Lay out the chain that begins with each arc without a word: its costs one by one, and its labels.
-    steps, num_labels = 0, 0
-    for s in range(len(silent) - 1):
-        for k in range(silent[s], silent[s + 1]):
-            fold_begin[k], label_begin[k] = steps, num_labels
-            if passed[s]:
-                continue
-            n = s
-            a = silent_arcs[k]
-            while True:
-                fold_graph[steps], fold_acoustic[steps] = graph_cost[a], acoustic_cost[a]
-                steps += 1
-                for p in range(string_offsets[a], string_offsets[a + 1]):
-                    labels[num_labels] = strings[p]
-                    num_labels += 1
-                n = nextstate[a]
-                if not passed[n]:
-                    break
-                a = silent_arcs[silent[n]]
-            fold_next[k] = n
-    fold_begin[len(silent_arcs)], label_begin[len(silent_arcs)] = steps, num_labels
+def _fold(starts, sources, arc_offsets, nextstate, number, graph_cost, acoustic_cost, string_offsets, strings,
+          chain, chain_cost, labels):  # fmt: skip
+    # The chain that begins with each of the arcs `starts`: where it leads, its costs, and its labels laid out.
+    # number[state]: -1 inside of chains.
+    num_labels = 0
+    for k in range(len(starts)):
+        a = starts[k]
+        chain[k, SOURCE], chain[k, LABELS] = sources[k], num_labels
+        chain_cost[k, 0], chain_cost[k, 1] = 0.0, 0.0
+        while True:
+            chain_cost[k, 0] += graph_cost[a]
+            chain_cost[k, 1] += acoustic_cost[a]
+            for p in range(string_offsets[a], string_offsets[a + 1]):
+                labels[num_labels] = strings[p]
+                num_labels += 1
+            n = nextstate[a]
+            if number[n] >= 0:
+                break
+            a = arc_offsets[n]
+        chain[k, TARGET], chain[k, LABELS_END] = number[n], num_labels
 
 
 @_inline
-def _normalize(begin, end, above, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash):
+def _normalize(begin, end, above, e_node, e_graph, e_acoustic, nodes, node_hash):
     # Take the best weight out of a subset, in place; returns it and a node down to which all strings agree. They are
     # known to agree down to `above`.
     best, base = begin, e_node[begin]
@@ -121,8 +127,8 @@ def _normalize(begin, end, above, e_node, e_graph, e_acoustic, node_parent, node
         total, lowest = e_graph[i] + e_acoustic[i], e_graph[best] + e_acoustic[best]
         if total < lowest or (total == lowest and e_graph[i] < e_graph[best]):
             best = i
-        if base != e_node[i] and node_depth[base] > node_depth[above]:
-            base = _common_prefix(base, e_node[i], node_parent, node_depth, node_jump, node_hash)
+        if base != e_node[i] and nodes[base, DEPTH] > nodes[above, DEPTH]:
+            base = _common_prefix(base, e_node[i], nodes, node_hash)
     graph, acoustic = e_graph[best], e_acoustic[best]
     for i in range(begin, end):
         e_graph[i] -= graph
@@ -131,33 +137,33 @@ def _normalize(begin, end, above, e_node, e_graph, e_acoustic, node_parent, node
 
 
 @_inline
-def _owed(node, base, node_depth, node_hash, powers):
-    return node_hash[node] - node_hash[base] * powers[node_depth[node] - node_depth[base]]
+def _owed(node, base, nodes, node_hash, powers):
+    return node_hash[node] - node_hash[base] * powers[nodes[node, DEPTH] - nodes[base, DEPTH]]
 
 
 @_inline
-def _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers):
+def _subset_hash(begin, end, base, e_state, e_node, nodes, node_hash, powers):
     value = np.uint64(end - begin)
     for i in range(begin, end):
         value = value * MIX_SUBSET + _mix(np.uint64(e_state[i]) * MIX_STATE)
-        value += _owed(e_node[i], base, node_depth, node_hash, powers)
+        value += _owed(e_node[i], base, nodes, node_hash, powers)
     return value
 
 
 @_inline
-def _same(b1, e1, base1, b2, e2, base2, delta, e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers):
+def _same(b1, e1, base1, b2, e2, base2, delta, e_state, e_node, e_graph, e_acoustic, nodes, node_hash, powers):
     if e1 - b1 != e2 - b2:
         return False
     for k in range(e1 - b1):
         i, j = b1 + k, b2 + k
         if e_state[i] != e_state[j]:
             return False
-        if node_depth[e_node[i]] - node_depth[base1] != node_depth[e_node[j]] - node_depth[base2]:
+        if nodes[e_node[i], DEPTH] - nodes[base1, DEPTH] != nodes[e_node[j], DEPTH] - nodes[base2, DEPTH]:
             return False
         if abs(e_graph[i] + e_acoustic[i] - e_graph[j] - e_acoustic[j]) > delta:
             return False
-        owed = _owed(e_node[i], base1, node_depth, node_hash, powers)
-        if owed != _owed(e_node[j], base2, node_depth, node_hash, powers):
+        owed = _owed(e_node[i], base1, nodes, node_hash, powers)
+        if owed != _owed(e_node[j], base2, nodes, node_hash, powers):
             return False
     return True
 
@@ -219,11 +225,9 @@ def _stable_order(keys):
 
 @jit
 def _search(
-    start, silent, fold_source, fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels,
-    spoken, spoken_arcs, nextstate, words, string_offsets, strings,
-    graph_cost, acoustic_cost, final_graph, final_acoustic, final, backward,
-    cutoff, delta, max_states, max_arcs, powers, far,
-    node_parent, node_label, node_depth, node_jump, node_hash,
+    start, arcs_of, chain, chain_cost, labels, spoken_arcs, nextstate, words, string_offsets, strings,
+    graph_cost, acoustic_cost, backward, cutoff, delta, max_states, max_arcs, powers, far,
+    nodes, node_hash,
     e_state, e_node, e_graph, e_acoustic,
     task_priority, task_source, task_word, task_begin, task_end, task_heap,
     initial_table, initial_begin, initial_end, initial_base, initial_hash, initial_target,
@@ -232,14 +236,12 @@ def _search(
     arc_source, arc_word, arc_next, arc_graph, arc_acoustic, arc_strings, counts,
 ):  # fmt: skip
     # counts: states, arcs made, in that order. Returns (status, priority of the task at which it stopped).
-    node_parent[0], node_label[0], node_depth[0], node_jump[0] = 0, -1, 0, 0
+    nodes[0, PARENT], nodes[0, LABEL], nodes[0, DEPTH], nodes[0, JUMP] = 0, -1, 0, 0
     node_hash[0] = np.uint64(0)
     num_nodes, num_elements, num_tasks, heap_size, num_initial, num_states, num_arcs = 1, 0, 0, 0, 0, 0, 0
-    num_input = len(final)
-    seen = np.full(num_input, -1, np.int64)
-    # Of states in a closure: the node, costs, and the chain by which they were reached (-1: in the subset itself).
-    c_node, c_fold = np.zeros(num_input, np.int64), np.zeros(num_input, np.int64)
-    c_graph, c_acoustic = np.zeros(num_input), np.zeros(num_input)
+    num_input = len(arcs_of)
+    # Of states in a closure: the round, the node, and the chain by which they were reached (-1: in the subset itself).
+    closed, closed_cost = np.zeros((num_input, 4), np.int32), np.zeros((num_input, 2))
     pending = np.zeros((num_input >> 6) + 1, np.uint64)  # one bit a state: those to be closed over yet
     round_ = 0
     source, word, forward_source, priority = -1, 0, 0.0, backward[start]
@@ -251,16 +253,16 @@ def _search(
         base, graph, acoustic, found = 0, 0.0, 0.0, -1
         if source >= 0:
             graph, acoustic, base = _normalize(
-                begin, end, state_base[source], e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
+                begin, end, state_base[source], e_node, e_graph, e_acoustic, nodes, node_hash
             )  # fmt: skip
-            key = _subset_hash(begin, end, base, e_state, e_node, node_depth, node_hash, powers)
+            key = _subset_hash(begin, end, base, e_state, e_node, nodes, node_hash, powers)
             mask = len(initial_table) - 1
             slot = np.int64(key & np.uint64(mask))
             while initial_table[slot] >= 0:
                 i = initial_table[slot]
                 if initial_hash[i] == key and _same(
                     begin, end, base, initial_begin[i], initial_end[i], initial_base[i], delta,
-                    e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers,
+                    e_state, e_node, e_graph, e_acoustic, nodes, node_hash, powers,
                 ):  # fmt: skip
                     found = i
                     break
@@ -271,8 +273,8 @@ def _search(
             block, last = num_input >> 6, 0
             for i in range(begin, end):
                 s = e_state[i]
-                seen[s] = round_
-                c_node[s], c_fold[s], c_graph[s], c_acoustic[s] = e_node[i], -1, e_graph[i], e_acoustic[i]
+                closed[s, SEEN], closed[s, NODE], closed[s, CHAIN] = round_, e_node[i], -1
+                closed_cost[s, 0], closed_cost[s, 1] = e_graph[i], e_acoustic[i]
                 pending[s >> 6] |= ONE << np.uint64(s & 63)
                 block, last = min(block, s >> 6), max(last, s >> 6)
             m_begin = num_elements
@@ -283,43 +285,41 @@ def _search(
                 bit = _lowest_bit(pending[block])
                 pending[block] ^= ONE << np.uint64(bit)
                 s = (block << 6) + bit
-                k = c_fold[s]
+                k = closed[s, CHAIN]
                 if k >= 0:
                     node, num_nodes = _append(
-                        c_node[fold_source[k]], labels, label_begin[k], label_begin[k + 1], num_nodes, far,
-                        node_parent, node_label, node_depth, node_jump, node_hash,
+                        closed[chain[k, SOURCE], NODE], labels, chain[k, LABELS], chain[k, LABELS_END], num_nodes, far,
+                        nodes, node_hash,
                     )  # fmt: skip
                     if node < 0:
                         return NODES_FULL, priority
-                    c_node[s] = node
-                if spoken[s] < spoken[s + 1] or final[s] < np.inf:
+                    closed[s, NODE] = node
+                graph_here, acoustic_here = closed_cost[s, 0], closed_cost[s, 1]
+                if arcs_of[s, MATTERS]:
                     if num_elements == len(e_state):
                         return ELEMENTS_FULL, priority
-                    e_state[num_elements], e_node[num_elements] = s, c_node[s]
-                    e_graph[num_elements], e_acoustic[num_elements] = c_graph[s], c_acoustic[s]
+                    e_state[num_elements], e_node[num_elements] = s, closed[s, NODE]
+                    e_graph[num_elements], e_acoustic[num_elements] = graph_here, acoustic_here
                     num_elements += 1
-                for k in range(silent[s], silent[s + 1]):
-                    n, g, ac = fold_next[k], c_graph[s], c_acoustic[s]
-                    for step in range(fold_begin[k], fold_begin[k + 1]):
-                        g += fold_graph[step]
-                        ac += fold_acoustic[step]
-                    if seen[n] == round_:
-                        total, known = g + ac, c_graph[n] + c_acoustic[n]
-                        if total > known or (total == known and g >= c_graph[n]):
+                for k in range(arcs_of[s, SILENT], arcs_of[s, SILENT_END]):
+                    n, g, ac = chain[k, TARGET], graph_here + chain_cost[k, 0], acoustic_here + chain_cost[k, 1]
+                    if closed[n, SEEN] == round_:
+                        total, known = g + ac, closed_cost[n, 0] + closed_cost[n, 1]
+                        if total > known or (total == known and g >= closed_cost[n, 0]):
                             continue
                     else:
-                        seen[n] = round_
+                        closed[n, SEEN] = round_
                         pending[n >> 6] |= ONE << np.uint64(n & 63)
                         last = max(last, n >> 6)
-                    c_fold[n], c_graph[n], c_acoustic[n] = k, g, ac
+                    closed[n, CHAIN], closed_cost[n, 0], closed_cost[n, 1] = k, g, ac
             m_end = num_elements
             # ---- the state of the reduced subset
             m_base, m_graph, m_acoustic = 0, 0.0, 0.0
             if source >= 0:
                 m_graph, m_acoustic, m_base = _normalize(
-                    m_begin, m_end, base, e_node, e_graph, e_acoustic, node_parent, node_depth, node_jump, node_hash
+                    m_begin, m_end, base, e_node, e_graph, e_acoustic, nodes, node_hash
                 )  # fmt: skip
-            key2 = _subset_hash(m_begin, m_end, m_base, e_state, e_node, node_depth, node_hash, powers)
+            key2 = _subset_hash(m_begin, m_end, m_base, e_state, e_node, nodes, node_hash, powers)
             mask2 = len(state_table) - 1
             slot2 = np.int64(key2 & np.uint64(mask2))
             target = -1
@@ -327,7 +327,7 @@ def _search(
                 i = state_table[slot2]
                 if state_hash[i] == key2 and _same(
                     m_begin, m_end, m_base, state_begin[i], state_end[i], state_base[i], delta,
-                    e_state, e_node, e_graph, e_acoustic, node_depth, node_hash, powers,
+                    e_state, e_node, e_graph, e_acoustic, nodes, node_hash, powers,
                 ):  # fmt: skip
                     target = i
                     break
@@ -348,13 +348,13 @@ def _search(
                 first = num_elements
                 for i in range(m_begin, m_end):
                     s = e_state[i]
-                    for k in range(spoken[s], spoken[s + 1]):
+                    for k in range(arcs_of[s, SPOKEN], arcs_of[s, SPOKEN_END]):
                         a = spoken_arcs[k]
                         if num_elements == len(e_state):
                             return ELEMENTS_FULL, priority
                         node, num_nodes = _append(
                             e_node[i], strings, string_offsets[a], string_offsets[a + 1], num_nodes, far,
-                            node_parent, node_label, node_depth, node_jump, node_hash,
+                            nodes, node_hash,
                         )  # fmt: skip
                         if node < 0:
                             return NODES_FULL, priority
@@ -449,22 +449,22 @@ def _best_finals(num_states, state_begin, state_end, state_forward, cutoff, e_st
 
 
 @jit
-def _spell(below, node, end, node_parent, node_label, node_depth, labels):
+def _spell(below, node, end, nodes, labels):
     # Write the labels deeper than `below`, down to `node`, so that they end before `end`; returns where they begin.
-    while node_depth[node] > node_depth[below]:
+    while nodes[node, DEPTH] > nodes[below, DEPTH]:
         end -= 1
-        labels[end] = node_label[node]
-        node = node_parent[node]
+        labels[end] = nodes[node, LABEL]
+        node = nodes[node, PARENT]
     return end
 
 
 @jit
-def _spell_all(ways, ends, node_parent, node_label, node_depth, labels):
+def _spell_all(ways, ends, nodes, labels):
     # ways (n, 2 or 4): pairs of nodes; the string of a row is that of its pairs, one after the other.
     for i in range(len(ways)):
         end = ends[i]
         for k in range(ways.shape[1] - 2, -1, -2):
-            end = _spell(ways[i, k], ways[i, k + 1], end, node_parent, node_label, node_depth, labels)
+            end = _spell(ways[i, k], ways[i, k + 1], end, nodes, labels)
 
 
 def _power_of_two(n: int) -> int:
@@ -475,14 +475,16 @@ def run(lat, beam: float, options):
     """(CompactLattice, beam reached) of a connected, topologically sorted lattice; as determinize.reference."""
     backward = backward_costs(lat)
     best = float(backward[lat.start])
-    arrays = _inputs(lat, backward)
+    pieces = words_and_strings(lat)
+    live = ~_inside_chains(lat, pieces[0])
+    arrays = _inputs(lat, live, backward, *pieces)
     limit = max(options.max_mem // BYTES, 4096) if options.max_mem > 0 else 1 << 40
-    capacity, longest = _first_capacity(lat, limit), _longest_string(lat)
+    num_labels = len(pieces[2])
+    capacity, by_depth = _first_capacity(lat.num_arcs, num_labels, limit), _by_depth(num_labels)
     while True:
-        store = _Store(capacity, longest)
+        store = _Store(capacity)
         status, reached = _search(
-            *arrays, best + beam, options.delta, options.max_states, options.max_arcs, store.powers, store.far,
-            *store.arrays(),
+            *arrays, best + beam, options.delta, options.max_states, options.max_arcs, *by_depth, *store.arrays(),
         )  # fmt: skip
         if status in (DONE, LIMIT):
             break
@@ -493,37 +495,41 @@ def run(lat, beam: float, options):
         capacity[name] *= 2
         if name in ("elements", "tasks", "states", "arcs"):
             capacity = {k: max(v, capacity[name] // 8 if k != "elements" else v) for k, v in capacity.items()}
-    clat = _output(lat, store, best + beam)
+    clat = _output(lat, live, store, best + beam)
     return clat, (beam if status == DONE else max(reached - best, 0.0))
 
 
-def _first_capacity(lat, limit: int) -> dict:
+def _first_capacity(num_arcs: int, num_labels: int, limit: int) -> dict:
     # Beginning again is dear, and memory that is not written to costs nothing (only the tables are filled).
-    n = max(lat.num_arcs, 256)
-    nodes = min(64 * n + 2 * len(words_and_strings(lat)[2]), limit)
+    n = max(num_arcs, 256)
+    nodes = min(64 * n + 2 * num_labels, limit)
     return {"nodes": nodes, "elements": min(16 * n, limit), "tasks": n, "states": n // 2, "arcs": n}
 
 
-def _inputs(lat, backward):
-    """Arcs by state: those without a word, folded into chains, apart from those with one."""
-    source, (words, string_offsets, strings) = lat.arc_source(), words_and_strings(lat)
-    silent_arcs, spoken_arcs = np.flatnonzero(words == 0), np.flatnonzero(words)
-    silent, spoken = (_offsets(source[arcs], lat.num_states) for arcs in (silent_arcs, spoken_arcs))
-    graph_cost, acoustic_cost, final = np.float64(lat.graph_cost), np.float64(lat.acoustic_cost), final_cost(lat)
-    # States inside of chains: one arc in, one out, both without a word, and no end there.
-    passed = (np.bincount(lat.nextstate, minlength=lat.num_states) == 1) & (np.diff(silent) == 1)
-    passed &= (np.diff(spoken) == 0) & (final == INF)
-    passed[lat.nextstate[spoken_arcs]] = False
-    passed[lat.start] = False
-    count = len(silent_arcs)
-    fold_begin, fold_next, label_begin = (np.empty(n, np.int64) for n in (count + 1, count, count + 1))
-    fold_graph, fold_acoustic, labels = np.empty(count), np.empty(count), np.empty(len(strings), np.int32)
-    _fold(silent, silent_arcs, lat.nextstate, graph_cost, acoustic_cost, string_offsets, strings, passed,
-          fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels)  # fmt: skip
+def _inside_chains(lat, words):
+    """States with one arc in and one out, both without a word, and no end there: bool (S,)."""
+    inside = (np.bincount(lat.nextstate, minlength=lat.num_states) == 1) & (np.diff(lat.offsets) == 1)
+    inside &= ~lat.is_final()
+    inside[lat.nextstate[words != 0]] = inside[lat.arc_source()[words != 0]] = inside[lat.start] = False
+    return inside
+
+
+def _inputs(lat, live, backward, words, string_offsets, strings):
+    """What the search reads: live states numbered anew, their arcs without a word as chains, apart from those with one."""
+    number = np.where(live, np.cumsum(live) - 1, -1)
+    source, nextstate = number[lat.arc_source()], number[lat.nextstate]
+    silent_arcs, spoken_arcs = np.flatnonzero((words == 0) & (source >= 0)), np.flatnonzero(words)
+    graph_cost, acoustic_cost = np.float64(lat.graph_cost), np.float64(lat.acoustic_cost)
+    chain, chain_cost = np.empty((len(silent_arcs), 4), np.int32), np.empty((len(silent_arcs), 2))
+    labels = np.empty(len(strings), np.int32)
+    _fold(silent_arcs, source[silent_arcs], lat.offsets, lat.nextstate, number, graph_cost, acoustic_cost,
+          string_offsets, strings, chain, chain_cost, labels)  # fmt: skip
+    silent, spoken = (_offsets(source[arcs], int(live.sum())) for arcs in (silent_arcs, spoken_arcs))
+    matters = (np.diff(spoken) > 0) | lat.is_final()[live]
+    arcs_of = np.stack([silent[:-1], silent[1:], spoken[:-1], spoken[1:], matters], axis=1).astype(np.int32)
     return (
-        lat.start, silent, source[silent_arcs], fold_begin, fold_next, fold_graph, fold_acoustic, label_begin, labels,
-        spoken, spoken_arcs, lat.nextstate, words, string_offsets, strings, graph_cost, acoustic_cost,
-        np.float64(lat.final_graph), np.float64(lat.final_acoustic), final, backward,
+        int(number[lat.start]), arcs_of, chain, chain_cost, labels, spoken_arcs, nextstate, words, string_offsets, strings,
+        graph_cost, acoustic_cost, backward[live],
     )  # fmt: skip
 
 
@@ -532,14 +538,6 @@ def _offsets(source, num_states: int):
     offsets = np.zeros(num_states + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=num_states), out=offsets[1:])
     return offsets
-
-
-def _longest_string(lat) -> int:
-    """Labels on the path with the most of them."""
-    length = -np.float64(np.diff(words_and_strings(lat)[1]))
-    most, back = np.full(lat.num_states, INF), np.full(lat.num_states, -1, np.int64)
-    viterbi(lat.offsets, lat.nextstate, length, lat.start, most, back, steps=3 * lat.num_arcs)
-    return int(-most[np.isfinite(most)].min(initial=0.0))
 
 
 _of_thread = threading.local()
@@ -554,14 +552,25 @@ def _reserve(name: str, room: int, dtype) -> np.ndarray:
     return kept[:room]
 
 
+def _by_depth(depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """MULTIPLIER to the power of each depth of a node, and whether a node there jumps far; kept from lattice to lattice."""
+    kept = getattr(_of_thread, "by_depth", None)
+    if kept is None or len(kept[0]) < depth + 2:
+        powers, far = np.full(2 * depth + 2, MULTIPLIER, np.uint64), np.zeros(2 * depth + 2, np.bool_)
+        powers[0] = 1
+        with np.errstate(over="ignore"):
+            powers = np.cumprod(powers, dtype=np.uint64)
+        _far_jumps(far)
+        kept = _of_thread.by_depth = powers, far
+    return kept
+
+
 class _Store:
     """Arrays of the search, of given capacities. One search at a time in a thread."""
 
-    def __init__(self, capacity: dict, longest: int):
+    def __init__(self, capacity: dict):
         nodes, elements, tasks, states, arcs = (capacity[k] for k in ("nodes", "elements", "tasks", "states", "arcs"))
-        self.node_parent, self.node_label, self.node_depth, self.node_jump = (
-            _reserve(name, nodes, np.int32) for name in ("parent", "label", "depth", "jump")
-        )
+        self.nodes = _reserve("nodes", 4 * nodes, np.int32).reshape(-1, 4)
         self.node_hash = _reserve("hash", nodes, np.uint64)
         self.e_state, self.e_node = _reserve("state", elements, np.int32), _reserve("node", elements, np.int32)
         self.e_graph, self.e_acoustic = _reserve("graph", elements, float), _reserve("acoustic", elements, float)
@@ -576,16 +585,10 @@ class _Store:
         self.arc_graph, self.arc_acoustic = np.empty(arcs), np.empty(arcs)
         self.arc_strings = np.empty((arcs, 4), np.int64)
         self.counts = np.zeros(2, np.int64)
-        self.powers = np.full(longest + 2, MULTIPLIER, np.uint64)
-        self.powers[0] = 1
-        with np.errstate(over="ignore"):
-            self.powers = np.cumprod(self.powers, dtype=np.uint64)
-        self.far = np.zeros(longest + 2, np.bool_)
-        _far_jumps(self.far)
 
     def arrays(self):
         return (
-            self.node_parent, self.node_label, self.node_depth, self.node_jump, self.node_hash,
+            self.nodes, self.node_hash,
             self.e_state, self.e_node, self.e_graph, self.e_acoustic, *self.tasks, *self.initial,
             self.state_table, self.state_begin, self.state_end, self.state_base, self.state_hash, self.state_forward,
             self.arc_source, self.arc_word, self.arc_next, self.arc_graph, self.arc_acoustic, self.arc_strings,
@@ -593,14 +596,14 @@ class _Store:
         )  # fmt: skip
 
 
-def _output(lat, store: _Store, cutoff: float) -> CompactLattice:
+def _output(lat, live, store: _Store, cutoff: float) -> CompactLattice:
     num_states, num_arcs = (int(n) for n in store.counts)
     final_graph, final_acoustic = np.full(num_states, INF), np.full(num_states, INF)
     final_node = store.state_base[:num_states].copy()
     _best_finals(
         num_states, store.state_begin, store.state_end, store.state_forward, cutoff, store.e_state, store.e_node,
-        store.e_graph, store.e_acoustic, np.float64(lat.final_graph), np.float64(lat.final_acoustic), final_cost(lat),
-        final_graph, final_acoustic, final_node,
+        store.e_graph, store.e_acoustic, np.float64(lat.final_graph)[live], np.float64(lat.final_acoustic)[live],
+        final_cost(lat)[live], final_graph, final_acoustic, final_node,
     )  # fmt: skip
     order = np.argsort(store.arc_source[:num_arcs], kind="stable")
     offsets = np.searchsorted(store.arc_source[:num_arcs][order], np.arange(num_states + 1)).astype(np.int64)
@@ -614,10 +617,10 @@ def _output(lat, store: _Store, cutoff: float) -> CompactLattice:
 
 
 def _strings(store: _Store, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    depth = store.node_depth[ways].astype(np.int64)
+    depth = store.nodes[ways, DEPTH].astype(np.int64)
     length = np.sum(depth[:, 1::2] - depth[:, ::2], axis=1)
     offsets = np.zeros(len(ways) + 1, np.int64)
     np.cumsum(length, out=offsets[1:])
     labels = np.empty(int(offsets[-1]), np.int32)
-    _spell_all(ways, offsets[1:].copy(), store.node_parent, store.node_label, store.node_depth, labels)
+    _spell_all(ways, offsets[1:].copy(), store.nodes, labels)
     return offsets, labels
