@@ -39,6 +39,7 @@ LINK, SOURCE, TARGET, LINK_ARC, LINK_COST = 4, 0, 1, 2, 3
 NUM_BINS = 1024
 AHEAD = 8  # records between asking for memory and using it
 INF = np.float32(np.inf)
+INF_BITS = 0x7F800000
 
 
 @jit
@@ -509,7 +510,7 @@ def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end
     for i in range(token_end[num_frames - 1] if num_frames > 0 else 0, token_end[num_frames]):
         put(found, count, i)
         count += real(extra, i) < INF
-    extra[: token_end[num_frames - 1] if num_frames > 0 else 0] = INF
+    fill_inf(extra, token_end[num_frames - 1] if num_frames > 0 else 0)
     for t in range(num_frames, -1, -1):
         begin = token_end[t - 1] if t > 0 else 0
         changed = True
@@ -522,39 +523,55 @@ def find_extra(tokens, extra, lattice_beam, links, token_end, emit_end, link_end
                     fell, count = lower(extra, prev, real(extra, j), lattice_beam, found, count, tokens, TOKEN)
                     changed |= fell
                 k += 1
-            for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                fell, count = pass_extra(tokens, extra, lattice_beam, links, k, found, count)
-                changed |= fell
+            fell, count = pass_extra(tokens, extra, lattice_beam, links, emit_end[t], link_end[t], found, count)
+            changed |= fell
         end_found = count
         for k in range(begin_found, end_found):
             j = word(found, k)
             prev = word(tokens, TOKEN * j + PREV)
             if 0 <= prev < begin:
                 _, count = lower(extra, prev, real(extra, j), lattice_beam, found, count, tokens, TOKEN)
-        for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            _, count = pass_extra(tokens, extra, lattice_beam, links, k, found, count)
+        links_begin = link_end[t - 1] if t > 0 else 0
+        _, count = pass_extra(tokens, extra, lattice_beam, links, links_begin, emit_end[t], found, count)
         begin_found = end_found
 
 
-@jit(forceinline=True)
-def pass_extra(tokens, extra, lattice_beam, links, k, found, count):
-    """What link k says about the extra of its source; returns as `lower`."""
-    value = real(extra, word(links, LINK * k + TARGET))
-    if value == INF:
-        return False, count
-    value += slack(tokens, links, k)
-    return lower(extra, word(links, LINK * k + SOURCE), value, lattice_beam, found, count, tokens, TOKEN)
+@jit
+def pass_extra(tokens, extra, lattice_beam, links, begin, end, found, count):
+    """What the links [begin, end) say about the extra of their sources. Returns (one fell, end of `found`)."""
+    any_fell = False
+    for k in range(end - 1, begin - 1, -1):
+        value = real(extra, word(links, LINK * k + TARGET))
+        if value < INF:
+            value += slack(tokens, links, k)
+            source = word(links, LINK * k + SOURCE)
+            fell, count = lower(extra, source, value, lattice_beam, found, count, tokens, TOKEN)
+            any_fell |= fell
+    return any_fell, count
+
+
+@jit
+def fill_inf(costs, count):
+    for i in range(count):
+        put_real(costs, i, INF)
 
 
 @jit
 def list_finite(extra, listed, renumbered):
     """List the items of `extra` that are not inf; renumbered[item] is their place in the list. Returns how many."""
-    count = 0
-    for i in range(len(extra)):
-        if real(extra, i) < INF:
-            put(listed, count, i)
-            put(renumbered, i, count)
-            count += 1
+    count, size = 0, len(extra)
+    for begin in range(0, size, 16):
+        end = min(begin + 16, size)
+        least = INF_BITS
+        for i in range(begin, end):  # bits of floats are in their order: eight are compared at once
+            least = min(least, word(extra, i))
+        if least == INF_BITS:
+            continue
+        for i in range(begin, end):
+            if real(extra, i) < INF:
+                put(listed, count, i)
+                put(renumbered, i, count)
+                count += 1
     return count
 
 

@@ -10,14 +10,14 @@ from sidamo.io.native import Intrinsic
 
 
 def make_word():
-    """word(array, index): item `index` of an int32 array, counted in C order over all dimensions."""
+    """word(array, index): item `index` of an array of 32 bits an item, counted in C order over all dimensions."""
     from llvmlite import ir
     from numba.core import types
     from numba.extending import intrinsic
 
     def word(typing_context, array, index):
         def generate(context, builder, signature, arguments):
-            value = builder.load(_place(context, builder, signature, arguments))
+            value = builder.load(_place(context, builder, signature, arguments, ir.IntType(32)))
             return builder.sext(value, ir.IntType(64))
 
         return types.int64(array, types.intp), generate
@@ -25,11 +25,10 @@ def make_word():
     return intrinsic(word)
 
 
-def _place(context, builder, signature, arguments, kind=None):
+def _place(context, builder, signature, arguments, kind):
     """Pointer to item arguments[1] of the array arguments[0]."""
     struct = context.make_array(signature.args[0])(context, builder, arguments[0])
-    place = builder.gep(struct.data, [arguments[1]], inbounds=True)
-    return builder.bitcast(place, kind.as_pointer()) if kind else place
+    return builder.bitcast(builder.gep(struct.data, [arguments[1]], inbounds=True), kind.as_pointer())
 
 
 def make_real():
@@ -56,7 +55,7 @@ def make_put():
     def put(typing_context, array, index, value):
         def generate(context, builder, signature, arguments):
             value = builder.trunc(arguments[2], ir.IntType(32))
-            builder.store(value, _place(context, builder, signature, arguments))
+            builder.store(value, _place(context, builder, signature, arguments, ir.IntType(32)))
             return context.get_dummy_value()
 
         return types.void(array, types.intp, types.int64), generate

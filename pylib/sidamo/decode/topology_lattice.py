@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sidamo.decode.kernel import INF, LINK, LINK_ARC, LINK_COST, SOURCE, TARGET, list_finite, lower, set_link
+from sidamo.decode.kernel import INF, LINK, LINK_ARC, LINK_COST, SOURCE, TARGET, fill_inf, list_finite, lower, set_link
 from sidamo.decode.memory import put, real, word
 from sidamo.decode.topology_kernel import BEFORE, NODE, NODE_COST, NODE_HUB, NODE_STAY
 from sidamo.io.native import jit
@@ -44,32 +44,46 @@ def find_extra(nodes, extra, lattice_beam, links, node_end, unit_end, emit_end, 
     for i in range(begin, node_end[num_frames]):
         put(found, count, i)
         count += real(extra, i) < INF
-    extra[:begin] = INF
+    fill_inf(extra, begin)
     for t in range(num_frames, -1, -1):
         changed = True
         while changed:  # epsilon links of a frame are in no order; one or two rounds settle them
-            changed = False
-            for k in range(link_end[t] - 1, emit_end[t] - 1, -1):
-                target = real(extra, word(links, LINK * k + TARGET))
-                if target < INF:
-                    value, source = max(through_link(nodes, extra, links, k), target), word(links, LINK * k + SOURCE)
-                    fell, count = lower(extra, source, value, lattice_beam, found, count, nodes, NODE)
-                    changed |= fell
-        for i in range(node_end[t - 1] if t > 0 else 0, unit_end[t]):
-            hub = word(nodes, NODE * i + NODE_HUB)
-            if hub >= 0 and real(extra, hub) < INF:
-                _, count = lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam, found, count, nodes, NODE)
+            changed, count = pass_extra(nodes, extra, lattice_beam, links, emit_end[t], link_end[t], True, found, count)
+        count = pass_hubs(nodes, extra, lattice_beam, node_end[t - 1] if t > 0 else 0, unit_end[t], found, count)
         end_found = count
         for k in range(begin_found, end_found):
             i = word(found, k)
             before = word(nodes, NODE * i + BEFORE)
             if before >= 0:
                 _, count = lower(extra, before, through_stay(nodes, extra, i), lattice_beam, found, count, nodes, NODE)
-        for k in range(link_end[t - 1] if t > 0 else 0, emit_end[t]):
-            if real(extra, word(links, LINK * k + TARGET)) < INF:
-                value, source = through_link(nodes, extra, links, k), word(links, LINK * k + SOURCE)
-                _, count = lower(extra, source, value, lattice_beam, found, count, nodes, NODE)
+        links_begin = link_end[t - 1] if t > 0 else 0
+        _, count = pass_extra(nodes, extra, lattice_beam, links, links_begin, emit_end[t], False, found, count)
         begin_found = end_found
+
+
+@jit
+def pass_extra(nodes, extra, lattice_beam, links, begin, end, epsilons, found, count):
+    """What the links [begin, end) say about the extra of their sources. Returns (one fell, end of `found`)."""
+    any_fell = False
+    for k in range(end - 1, begin - 1, -1):
+        target = real(extra, word(links, LINK * k + TARGET))
+        if target < INF:
+            value, source = through_link(nodes, extra, links, k), word(links, LINK * k + SOURCE)
+            if epsilons:
+                value = max(value, target)
+            fell, count = lower(extra, source, value, lattice_beam, found, count, nodes, NODE)
+            any_fell |= fell
+    return any_fell, count
+
+
+@jit
+def pass_hubs(nodes, extra, lattice_beam, begin, end, found, count):
+    """What their hubs say about the extra of the unit nodes [begin, end). Returns the end of `found`."""
+    for i in range(begin, end):
+        hub = word(nodes, NODE * i + NODE_HUB)
+        if hub >= 0 and real(extra, hub) < INF:
+            _, count = lower(extra, i, through_hub(nodes, extra, i, hub), lattice_beam, found, count, nodes, NODE)
+    return count
 
 
 @jit
