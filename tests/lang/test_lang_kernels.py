@@ -232,3 +232,34 @@ def test_numbers_of_the_compiled_parser(text):
 def test_what_is_no_plain_number_is_left_to_the_careful_parser(text):
     data = np.frombuffer(text.encode(), np.uint8)
     assert np.isnan(arpa_kernel._natural(data, 0, len(data), arpa_kernel.POWERS))
+
+
+# ---- fstpushspecial, fstrmsymbols ----
+
+
+def test_pushed_sums_are_equal_and_paths_unchanged(golden):
+    from sidamo.io.fst import read_fst
+    from sidamo.lang.fst_ops import push_special, state_sums
+
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        fst = connect(random_machine(rng, acyclic=True))
+        if fst.num_states == 0:
+            continue
+        pushed = push_special(fst, 1e-4)
+        assert np.ptp(state_sums(pushed)) < 2e-4
+        before, after = path_sums(fst), path_sums(pushed)
+        assert before.keys() == after.keys() and all(abs(before[key] - after[key]) < 1e-4 for key in before)
+    lg = push_special(read_fst(golden / "graph/LG_posdep_sil0.5_est.fst"))
+    assert np.ptp(state_sums(lg)) <= 1.0 / 1024 + 1e-5
+
+
+def test_symbols_are_removed():
+    from sidamo.lang.fst_ops import remove_symbols
+
+    fst = make_csr(3, [0, 1, 1], [1, 2, 3], [3, 2, 1], [0.5, 1.0, 1.5], [1, 2, 2], {2: 0.0})
+    assert remove_symbols(fst, [2, 3]).ilabel.tolist() == [1, 0, 0]
+    assert remove_symbols(fst, [2, 3], output=True).olabel.tolist() == [0, 0, 1]
+    assert remove_symbols(fst, [2], penalty=2.0).weight.tolist() == [0.5, 3.0, 1.5]
+    kept = remove_symbols(fst, [3], remove_arcs=True)
+    assert kept.ilabel.tolist() == [1, 2] and kept.offsets.tolist() == [0, 1, 2, 2]
