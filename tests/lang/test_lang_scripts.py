@@ -385,3 +385,17 @@ def test_arpa_numbers_beyond_float32(number):
         arpa_to_fst(
             text, {b"<eps>": 0, b"<s>": 1, b"</s>": 2, b"#0": 3}, ArpaOptions(disambig_symbol="#0", read_symbol_table="w")
         )
+
+
+def test_out_of_memory_in_a_kernel_has_the_same_status(monkeypatch, capsys):
+    from sidamo.bin import mkgraph as tool
+    from sidamo.lang import mkgraph
+
+    def run(self):
+        raise MemoryError("Unable to allocate 8 MiB")
+
+    monkeypatch.setattr(mkgraph.GraphBuilder, "__init__", lambda *args: None)
+    monkeypatch.setattr(mkgraph.GraphBuilder, "run", run)
+    monkeypatch.setattr(mkgraph, "bound_memory", lambda max_mb: None)
+    assert tool.main(["lang", "graph"]) == 137
+    assert "Unable to allocate 8 MiB" in capsys.readouterr().err
