@@ -18,7 +18,7 @@ ROOMS = {
     "io": {"numpy", "kaldiio", "soundfile", "numba", "llvmlite"},  # llvmlite is a part of numba
     "feats": {"numpy", "scipy", "soundfile", "numba", "llvmlite"},
     "lang": {"numpy", "numba", "pynini", "pywrapfst", "_pywrapfst", "sentencepiece"},  # the last one is optional
-    "am": {"numpy", "numba", "torch", "tqdm", "onnx", "onnxscript"},  # the last two are optional
+    "am": {"numpy", "numba", "torch", "tqdm", "onnx", "onnxruntime", "onnxscript"},  # the last three are optional
     "decode": {"numpy", "numba", "llvmlite", "tqdm"},
     "lattice": {"numpy", "numba"},
     "score": {"numpy", "numba", "scipy"},
