@@ -263,3 +263,29 @@ def test_symbols_are_removed():
     assert remove_symbols(fst, [2], penalty=2.0).weight.tolist() == [0.5, 3.0, 1.5]
     kept = remove_symbols(fst, [3], remove_arcs=True)
     assert kept.ilabel.tolist() == [1, 2] and kept.offsets.tolist() == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("use_log", [True, False])
+@pytest.mark.parametrize("lang", ["posdep_sil0.5", "nopos_sil0.0", "posdep_silprob"])
+def test_kaldis_own_code_makes_the_same_machines(golden, tmp_path, lang, use_log):
+    """fstdeterminizestar and fstminimizeencoded in the wheel kaldifst: as many states and arcs, the same weights."""
+    kaldifst = pytest.importorskip("kaldifst", reason="the peer is not installed (pip install kaldifst)")
+    from sidamo.io.fst import read_fst
+
+    def back(fst):
+        fst.write(str(tmp_path / "fst"))
+        return read_fst(tmp_path / "fst")
+
+    for name in ("uni", "bi", "tri", "est"):
+        paths = golden / f"lang/{lang}/lang/L_disambig.fst", golden / f"arpa/{name}.G.fst"
+        theirs = kaldifst.compose(*(kaldifst.StdVectorFst.read(str(path)) for path in paths))
+        ours = compose(arcsort(read_fst(paths[0]), "olabel"), arcsort(read_fst(paths[1]), "ilabel"))
+        steps = [(ours, back(theirs))]
+        kaldifst.determinize_star(theirs, use_log=use_log)
+        ours = determinize_star(ours, use_log)
+        steps.append((ours, back(theirs)))
+        kaldifst.minimize_encoded(theirs)
+        steps.append((minimize_encoded(ours, 1.0 / 1024), back(theirs)))
+        for mine, other in steps:
+            assert (mine.num_states, mine.num_arcs) == (other.num_states, other.num_arcs)
+            assert np.allclose(np.sort(mine.weight), np.sort(other.weight), atol=2e-3)
