@@ -18,7 +18,7 @@ from sidamo.lang.arpa_options import ArpaOptions
 
 LN10 = math.log(10.0)
 CHUNK = 1 << 23  # bytes of n-gram lines parsed at a time
-LARGE = 1 << 20  # bytes from which the compiled parser is worth its loading
+LARGE = 1 << 20  # bytes, and arcs, from which the compiled kernels are worth their loading
 MAX_FLOAT, INFINITIES = float(np.finfo(np.float32).max), (b"inf", b"infinity")  # larger numbers are errors in Kaldi
 MAX_WORD = 1000  # bytes of an unknown word that are shown
 BLANK_BYTES = b" \t\n\r"
@@ -551,21 +551,33 @@ def connect(fst: CsrFst) -> CsrFst:
     """Only the states on a path from the start to a final state, in their order (OpenFst's Connect)."""
     if fst.start < 0:
         return make_csr(0, [], [], [], [], [], [])
-    src = fst.arc_sources()
-    forward = _reach(fst.num_states, fst.offsets, fst.nextstate, np.array([fst.start]))
-    order = np.argsort(fst.nextstate, kind="stable")
-    back_offsets = np.zeros(fst.num_states + 1, np.int64)
-    np.cumsum(np.bincount(fst.nextstate, minlength=fst.num_states), out=back_offsets[1:])
-    backward = _reach(fst.num_states, back_offsets, src[order], np.flatnonzero(np.isfinite(fst.final)))
-    keep = forward & backward
+    keep = _reached_both_ways(fst)
     if not keep[fst.start]:
         return make_csr(0, [], [], [], [], [], [])
+    if np.all(keep):
+        return fst
+    src = fst.arc_sources()
     number = np.cumsum(keep) - 1
     use = keep[src] & keep[fst.nextstate]
     return make_csr(
         int(keep.sum()), number[src[use]], fst.ilabel[use], fst.olabel[use], fst.weight[use],
         number[fst.nextstate[use]], fst.final[keep], start=int(number[fst.start]),
     )  # fmt: skip
+
+
+def _reached_both_ways(fst: CsrFst) -> np.ndarray:
+    """(S,) bool: reached from the start, and reaching a final state."""
+    if fst.num_arcs >= LARGE:
+        from sidamo.lang.kernel_tools import predecessors, reach
+
+        forward = reach(fst.offsets, fst.nextstate, np.arange(fst.num_states) == fst.start)
+        return forward & reach(*predecessors(fst.offsets, fst.nextstate), np.isfinite(fst.final))
+    forward = _reach(fst.num_states, fst.offsets, fst.nextstate, np.array([fst.start]))
+    order = np.argsort(fst.nextstate, kind="stable")
+    back_offsets = np.zeros(fst.num_states + 1, np.int64)
+    np.cumsum(np.bincount(fst.nextstate, minlength=fst.num_states), out=back_offsets[1:])
+    source = fst.arc_sources()[order]
+    return forward & _reach(fst.num_states, back_offsets, source, np.flatnonzero(np.isfinite(fst.final)))
 
 
 def _reach(num_states: int, offsets, neighbours, seeds) -> np.ndarray:

@@ -51,6 +51,17 @@ def _find(data, first, last, blob, begin, slots):
     return -1
 
 
+@njit(cache=True, inline="always")
+def _is_equal(data, first, last, other, other_last):
+    """Are data[first:last] and data[other:other_last] the same bytes?"""
+    if last - first != other_last - other:
+        return False
+    same = 0
+    while same < last - first and data[first + same] == data[other + same]:
+        same += 1
+    return same == last - first
+
+
 @njit(cache=True)
 def _natural(data, first, last, powers):
     """The base-10 logarithm data[first:last] as a natural one, float32; NaN where it is no plain decimal number.
@@ -117,6 +128,8 @@ def parse_lines(
     Returns how many n-grams, or IRREGULAR: some line is not as expected, or has a word of id 0.
     """
     rows, end = 0, len(data)
+    # the word in each column of the line before: n-grams of one history follow each other
+    seen_first, seen_last, seen_word = np.zeros(order, np.int64), np.zeros(order, np.int64), np.full(order, -1)
     while at < end:
         columns, first_unknown = 0, -1
         backoff[rows] = 0.0
@@ -133,8 +146,12 @@ def parse_lines(
                 if np.isnan(logprob[rows]):
                     return IRREGULAR
             elif columns <= order:
-                word = _find(data, first, at, blob, begin, slots)
-                words[rows, columns - 1] = -1 if word < 0 else ids[word]
+                c = columns - 1
+                if not _is_equal(data, first, at, seen_first[c], seen_last[c]):
+                    seen_word[c] = _find(data, first, at, blob, begin, slots)
+                    seen_first[c], seen_last[c] = first, at
+                word = seen_word[c]
+                words[rows, c] = -1 if word < 0 else ids[word]
                 if word >= 0 and ids[word] == 0:
                     return IRREGULAR
                 if word < 0 and first_unknown < 0:
