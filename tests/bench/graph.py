@@ -169,12 +169,23 @@ def ours(step, lang, arpa, direct):
     step("T o LG, compact", lambda: graph.expand_topology(fst, "compact"))
 
 
+def plain_topology(phones):
+    """The compact T of the reference: from each unit's state an epsilon leads back to the state of the blank."""
+    from sidamo.io.fst import make_csr
+
+    units = [k for phone, k in phones.items() if k and not phone.startswith("#")]
+    arcs = [(0, 0, 1, 0)] + [(0, 0, 0, k) for phone, k in phones.items() if phone.startswith("#")]
+    for state, unit in enumerate(units, 1):
+        arcs += [(0, state, state + 1, unit), (state, state, state + 1, 0), (state, 0, 0, 0)]
+    src, dst, ilabel, olabel = zip(*arcs)
+    return make_csr(len(units) + 1, src, ilabel, olabel, np.zeros(len(arcs)), dst, {0: 0.0})
+
+
 def plain_pynini(step, lang, arpa):
     """The recipe of the reference, nothing but pynini from L o G on: 20.3 s there, with ARPA -> G."""
     import pynini
     from sidamo.io.fst import arcsort, fst_to_bytes
     from sidamo.lang.lexicon import read_table
-    from sidamo.lang.topology import token_fst
 
     grammar = grammar_of(step, lang, arpa)
     fst = pynini.Fst.read_from_string(fst_to_bytes(grammar))
@@ -192,10 +203,7 @@ def plain_pynini(step, lang, arpa):
         return fst.encode(mapper).minimize(allow_nondet=True).decode(mapper)
 
     fst = step("minimize (encoded)", minimize).arcsort("ilabel")
-    phones = read_table(f"{lang}/phones.txt")
-    units = [k for phone, k in phones.items() if k and not phone.startswith("#")]
-    marks = [k for phone, k in phones.items() if phone.startswith("#")]
-    topology = pynini.Fst.read_from_string(fst_to_bytes(arcsort(token_fst("compact", units, marks), "olabel")))
+    topology = pynini.Fst.read_from_string(fst_to_bytes(arcsort(plain_topology(read_table(f"{lang}/phones.txt")), "olabel")))
     step("T o LG, compact", lambda: pynini.compose(topology, fst).arcsort("ilabel"))
 
 

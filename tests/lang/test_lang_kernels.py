@@ -133,6 +133,11 @@ def test_determinization_of_growing_arrays():
     assert len(path_sums(result)) == len(words)
 
 
+def test_determinization_of_huge_labels():
+    fst = make_csr(4, [0, 0, 1, 2], [1, 1, 2, 3], [0, 0, 2**31 - 1, 2**30], [0.5, 0.5, 1, 1], [1, 2, 3, 3], {3: 0.0})
+    assert path_sums(determinize_star(fst)) == path_sums(fst)
+
+
 def test_determinization_says_what_is_wrong():
     fst = make_csr(3, [0, 1, 1], [7, 8, 8], [0, 1, 2], [0, 0, 0], [1, 2, 2], {2: 0.0})
     with pytest.raises(DataError, match="(?s)after the input labels 7 the same input has two outputs.*disambiguation symbols"):

@@ -15,6 +15,8 @@ kernel goes on with the same state.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 
@@ -26,6 +28,7 @@ DONE, FULL_STATES, FULL_ELEMENTS, FULL_ARCS, FULL_STRINGS, FULL_WORK = range(6)
 NOT_FUNCTIONAL, ENDLESS, TOO_MANY = -1, -2, -3
 # fields of the array `at`: state in work, states, elements, arcs, strings
 MAX_CLOSURE_STEPS = 100_000_000
+MANY_LABELS = 100_000
 
 
 @njit(cache=True)
@@ -522,6 +525,11 @@ def determinize_star(fst: CsrFst, in_log: bool = False, delta: float = 1.0 / 102
     """
     if fst.start < 0:
         return fst
+    labels = None
+    if int(fst.olabel.max(initial=0)) > 10 * fst.num_arcs + MANY_LABELS:  # few of many: number those in use
+        labels, dense = np.unique(np.append(fst.olabel, 0), return_inverse=True)
+        fst = replace(fst, olabel=dense[:-1].astype(np.int32))
     work = _Determinizer(fst, in_log, delta, max_states)
     work.run()
-    return work.result()
+    result = work.result()
+    return result if labels is None else replace(result, olabel=labels[result.olabel].astype(np.int32))
