@@ -6,7 +6,8 @@
 # Example: local/compare_networks.sh --num-epochs 4 --networks "tdnn tdnnf lstm"
 #
 # Each network has the size of its conf/train_NAME.conf; the schedule, the augmentation and the batches are those below for
-# all. What is there already is not made again, so a run that was cut off goes on where it was.
+# all. What is there already is not made again, so a run that was cut off goes on where it was, and several runs share the
+# work.
 #
 # Options:
 #   --networks "..."         which ones, by their conf/train_NAME.conf; default: all
@@ -44,6 +45,12 @@ schedule="$schedule --time-masks=2 --time-mask-max=15 --freq-masks=2 --freq-mask
 for network in $networks; do
   dir=exp/compare/$network
   config=$SIDAMO_ROOT/conf/train_$network.conf
+  mkdir -p "$dir"
+  exec 8>"$dir/.lock" # held as long as this script works on the network
+  if ! flock -n 8; then
+    echo "compare_networks.sh: $dir is in the works of another run" >&2
+    continue
+  fi
   if [ ! -f "$dir/.compared" ]; then
     steps/train_ctc.sh --cmd "$train_cmd" --nj "$nj" --train-config "$config" --train-opts="$schedule" --seed "$seed" \
       --num-epochs "$num_epochs" --num-threads "$num_threads" --keep-dump false data/train data/dev data/lang_spelling "$dir"
