@@ -162,7 +162,7 @@ def determinization(search, matrices) -> None:
                 return search.raw_lattice()
 
             seconds, lattice = seconds_of(decode)
-            more, _ = seconds_of(lambda lattice=lattice: determinize(lattice, LATTICE_BEAM))
+            more, _ = seconds_of(lambda lattice=lattice: determinize(lattice, LATTICE_BEAM, as_decoded=True))
             totals[warm] += seconds, more
     decode_time, determinize_time = totals[1]
     print(f"{'determinization / decoding into raw lattices':<52} share {determinize_time / decode_time:6.2f}")

@@ -44,7 +44,7 @@ def determinizer(opts, lattice_beam: float):
     limits = DeterminizeOptions(delta=opts.delta, max_mem=opts.max_mem)
 
     def finish(lat, key):
-        clat, reached = determinize(lat, lattice_beam, limits, key)
+        clat, reached = determinize(lat, lattice_beam, limits, key, as_decoded=True)
         if reached < lattice_beam:
             log.warn(
                 f"Determinization finished earlier than the beam for utterance {key} (at {reached:.3g} of "

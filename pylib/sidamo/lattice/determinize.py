@@ -40,23 +40,20 @@ class DeterminizeOptions:
     )
 
 
-def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str | None = None):  # noqa: B008
+def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str | None = None, as_decoded=False):  # noqa: B008
     """Determinize a lattice on its words, keeping what lies within `beam` of the best path.
 
     lat : Lattice or CompactLattice, acyclic
+    as_decoded : it comes straight from the decoder: connected, sorted, and pruned by this beam
     Returns (CompactLattice, beam reached): the second is less than `beam` where max_mem, max_arcs or max_states cut
     the search short. Empty where no path reaches a final state.
     Raises DataError where the lattice has a cycle.
     """
     global _arcs_seen
-    lat = connect(lat)
+    if not as_decoded:
+        lat = _prepared(lat, beam, key)
     if lat.start < 0:
         return empty_compact_lattice(), beam
-    if isinstance(lat, CompactLattice) and lat.final_string_length.any():
-        lat = with_super_final(lat)
-    lat = top_sort(lat, key)
-    if beam < INF:
-        lat = prune(lat, beam, key)
     _arcs_seen += lat.num_arcs
     from sidamo.lattice import determinize_kernel as compiled
 
@@ -70,6 +67,17 @@ def determinize(lat, beam: float = INF, options=DeterminizeOptions(), key: str |
         beam = spread * np.sqrt(max(reached, 0.01 * spread) / spread)
         lat = prune(lat, beam, key)
     return clat, min(beam, reached)
+
+
+def _prepared(lat, beam: float, key: str | None):
+    """The lattice connected, without strings on final states, sorted and pruned."""
+    lat = connect(lat)
+    if lat.start < 0:
+        return lat
+    if isinstance(lat, CompactLattice) and lat.final_string_length.any():
+        lat = with_super_final(lat)
+    lat = top_sort(lat, key)
+    return prune(lat, beam, key) if beam < INF else lat
 
 
 def words_and_strings(lat):
