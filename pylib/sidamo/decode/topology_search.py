@@ -260,24 +260,25 @@ class TopologySearch(UtteranceSearch):
         nodes, links = int(self._position[k.NODES]), int(self._position[k.LINKS])
         key, before, hub = self._nodes[:nodes, [k.KEY, k.BEFORE, k.NODE_HUB]].T
         node_end, unit_end, emit_end, link_end = (e[: n + 1] for e in self._frame_ends)
-        frame = np.repeat(np.arange(n + 1), np.diff(node_end, prepend=0))
+        times = np.arange(n + 1, dtype=np.int32)
+        frame = np.repeat(times, np.diff(node_end, prepend=0))
         is_hub = key < 0
         node_label = np.where(is_hub, 0, self.graph.n_label[np.maximum(key, 0)])
         # All arcs, explicit and implicit: (from, to, kind, label, arc of LG or -1, frame entered).
         g = self._graph
-        link_frame = np.repeat(np.arange(n + 1), np.diff(link_end, prepend=0))
+        link_frame = np.repeat(times, np.diff(link_end, prepend=0))
         arc = self._links[:links, kernel.LINK_ARC]
         label = g.arcs[arc, ILABEL]
-        to_hub, stays = np.flatnonzero(hub >= 0), np.flatnonzero(before >= 0)
+        to_hub, stays = (np.flatnonzero(a >= 0).astype(np.int32) for a in (hub, before))
         blank_or_unit = np.where(is_hub[stays], 1, node_label[stays])
         source = np.concatenate([self._links[:links, kernel.SOURCE], to_hub, before[stays]])
         target = np.concatenate([self._links[:links, kernel.TARGET], hub[to_hub], stays])
         kind = np.concatenate([
             np.where(label == 0, t.EPSILON, t.TAKE), np.full(len(to_hub), t.UNIT_TO_HUB),
             np.where(is_hub[stays], t.STAY_BLANK, t.STAY_UNIT),
-        ])  # fmt: skip
+        ]).astype(np.int32)  # fmt: skip
         label = np.concatenate([label, np.zeros(len(to_hub), np.int32), blank_or_unit]).astype(np.int32)
-        arc = np.concatenate([arc, np.full(len(to_hub) + len(stays), -1)])
+        arc = np.concatenate([arc, np.full(len(to_hub) + len(stays), -1, np.int32)])
         entered = np.concatenate([link_frame, frame[to_hub], frame[stays]])
         # Topological order: frame, units before hubs, hubs by their epsilon depth.
         rank = ranks(node_end, is_hub, source[kind == t.EPSILON], target[kind == t.EPSILON])
@@ -297,7 +298,7 @@ class TopologySearch(UtteranceSearch):
         if self.graph.topology in STRICT and nodes:
             label_of_rank = np.empty(nodes, np.int32)
             label_of_rank[rank] = node_label
-            state_node, source, target, old = _expand(offsets, target, kind.astype(np.int32), label, label_of_rank)
+            state_node, source, target, old = _expand(offsets, target, kind, label, label_of_rank)
             label, olabel, graph_cost, acoustic_cost = label[old], olabel[old], graph_cost[old], acoustic_cost[old]
         return _trimmed(
             node_final[state_node], source, target, label, olabel, graph_cost, acoustic_cost,
@@ -349,16 +350,17 @@ def _expand(offsets, target, kind, label, node_label):
 def _trimmed(final, source, target, ilabel, olabel, graph_cost, acoustic_cost, scale: float, beam: float) -> Lattice:
     """A Lattice of the arcs on paths within the beam of the best; states stay in their order."""
     total = graph_cost + scale * acoustic_cost
-    keep = topology_lattice.forward_backward(source, target, total, final, 0, beam)
+    keep = np.flatnonzero(topology_lattice.forward_backward(source, target, total, final, 0, beam))
     source, target = source[keep], target[keep]
     used = np.zeros(len(final), bool)
     used[0] = True
     used[source] = used[target] = True
-    number = np.cumsum(used) - 1
-    finals = {int(number[s]): (float(final[s]), 0.0) for s in np.flatnonzero(used & np.isfinite(final))}
-    if not finals:
+    states, number = np.flatnonzero(used), np.cumsum(used, dtype=np.int32) - np.int32(1)
+    final = final[states]
+    if not np.isfinite(final).any():
         return empty_lattice()
-    return Lattice.from_arcs(
-        int(used.sum()), 0, number[source], ilabel[keep], olabel[keep], graph_cost[keep], acoustic_cost[keep],
-        number[target], finals,
+    offsets = np.searchsorted(source, np.append(states, len(used))).astype(np.int64)
+    return Lattice(
+        0, offsets, ilabel[keep], olabel[keep], graph_cost[keep], acoustic_cost[keep], number[target], final,
+        np.where(np.isfinite(final), 0.0, np.inf),
     )  # fmt: skip
