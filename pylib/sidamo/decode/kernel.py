@@ -186,6 +186,15 @@ def next_cutoff_of(states, arcs, row, blank_only, hot_slack, state, token_cost, 
 # ------------------------------------------------------------------------------------------------------------- one frame
 
 
+@jit(forceinline=True)
+def place_of(tokens, i, contexts):
+    """(state, context of hot words) of token i."""
+    key = word(tokens, TOKEN * i + KEY)
+    if contexts == 1:
+        return key, 0
+    return key // contexts, key % contexts
+
+
 @jit
 def scan(
     states, arcs, row, low, blank_only, hot_class, hot_next, hot_cost, hot_low,
@@ -204,9 +213,7 @@ def scan(
         c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s, context = word(tokens, TOKEN * i + KEY), 0
-        if contexts > 1:
-            s, context = s // contexts, s % contexts
+        s, context = place_of(tokens, i, contexts)
         for a in range(word(states, STATE * s + EMITS), word(states, STATE * s + STOP)):
             label = word(arcs, ARC * a + ILABEL)
             c_new = c + real(arcs, ARC * a + WEIGHT)
@@ -346,9 +353,7 @@ def close(
         c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s, context = word(tokens, TOKEN * i + KEY), 0
-        if contexts > 1:
-            s, context = s // contexts, s % contexts
+        s, context = place_of(tokens, i, contexts)
         for a in range(word(states, STATE * s + EPSILONS), word(states, STATE * s + EMITS)):
             c_new, key = follow(arcs, a, c, context, hot_class, hot_next, hot_cost)
             if c_new > cutoff or c_new == INF:
@@ -396,9 +401,7 @@ def link_epsilons(
         c = real(tokens, TOKEN * i + COST)
         if c > cutoff:
             continue
-        s, context = word(tokens, TOKEN * i + KEY), 0
-        if contexts > 1:
-            s, context = s // contexts, s % contexts
+        s, context = place_of(tokens, i, contexts)
         for a in range(word(states, STATE * s + EPSILONS), word(states, STATE * s + EMITS)):
             c_new, key = follow(arcs, a, c, context, hot_class, hot_next, hot_cost)
             j = word(slot, key) - offset
