@@ -80,6 +80,9 @@ def test_what_numba_alone_can_take(folder):
     values = np.zeros(3)
     fill(values, np.int16(4))  # no C type here
     assert values.tolist() == [4, 4, 4]
+    many = np.zeros((2, 3), np.complex128)
+    fill(many[0], 2.0)
+    assert many[0].tolist() == [2, 2, 2]
     assert not folder.exists()
 
 

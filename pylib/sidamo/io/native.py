@@ -126,6 +126,8 @@ def kind_of(arg) -> str:
     """Type of an argument, as far as machine code depends on it; "?" for what only numba can take."""
     if type(arg) is not np.ndarray:
         return SCALARS.get(type(arg), "?")
+    if len(arg.dtype.str) != 3:  # complex numbers, records, text
+        return "?"
     flags = arg.flags
     order = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
     return f"{arg.dtype.str}{arg.ndim}{order}{'' if flags.writeable else 'r'}"
