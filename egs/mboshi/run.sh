@@ -82,9 +82,7 @@ fi
 
 if stage 5 scoring "How many words, and how many letters, are wrong?"; then
   need 4 "$model/decode_3gram_dev/lat.1.gz"
-  for graph in 3gram open; do
-    local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_$graph "$model/decode_${graph}_dev"
-  done
+  for g in 3gram open; do local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_$g "$model/decode_${g}_dev"; done
 fi
 
 if stage 6 report "What went wrong, and why?"; then
