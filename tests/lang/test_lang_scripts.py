@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 import random
+import re
 import shutil
 
 import numpy as np
@@ -355,18 +356,23 @@ def test_a_graph_for_another_model_is_refused(work, run, tmp_path):
     assert done.returncode == 1 and "the model's tokens are not those of the lang directory: 'Q' against 'AH'" in done.stderr
 
 
-def test_out_of_memory_is_explained(work, run, tmp_path):
-    """A grammar that cannot be determinized would take all memory: the bound stops it, and the script says why."""
+def test_a_grammar_that_cannot_be_determinized_is_explained(work, run, tmp_path):
+    """pynini would take all memory; which input has two outputs, or that states have no end, is said at once."""
     shutil.copytree(work / "lang_test", tmp_path / "lang")
     words = read_table(tmp_path / "lang/words.txt")
-    # the same word on two cycles of different weights: the twins property fails, determinization never ends
-    one, two = words["one"], words["two"]
-    fst = make_csr(3, [0, 0, 1, 2, 1, 2], [one, one, two, two, one, one], [one, one, two, two, words["ten"], words["a"]],
-                   [0, 0, 1, 2, 0, 0], [1, 2, 1, 2, 1, 2], {1: 0.0, 2: 0.0})  # fmt: skip
-    write_fst(tmp_path / "lang/G.fst", fst)
-    done = run(f"{UTILS}/mkgraph.sh --max-mb 700 lang graph", cwd=tmp_path, timeout=300)
-    assert done.returncode == 1, done.stderr
-    assert "out of memory (bound: --max-mb 700" in done.stderr
+    one, two, ten, a = (words[word] for word in ("one", "two", "ten", "a"))
+    # the same word on two cycles, with different words behind: the twins property fails
+    src, dst = [0, 0, 1, 2, 1, 2], [1, 2, 1, 2, 0, 0]
+    for outputs, message in (
+        ([one, one, two, two, ten, a], r"not functional: after the input labels W AH N[A-Z ]* the same input has two outputs"),
+        ([one, one, two, two, one, one], r"more than \d+ states"),
+    ):
+        labels = [one, one, two, two, one, one]
+        costs = [0.0, 0.0, 0.25, 1.5, 0.0, 0.0]
+        fst = make_csr(3, src, labels, outputs, costs, dst, {1: 0.0, 2: 0.0})
+        write_fst(tmp_path / "lang/G.fst", fst)
+        done = run(f"{UTILS}/mkgraph.sh lang graph", cwd=tmp_path, timeout=300)
+        assert done.returncode == 1 and re.search(message, done.stderr), done.stderr
 
 
 def test_arpa_unigrams_with_words_for_the_sentence_ends():

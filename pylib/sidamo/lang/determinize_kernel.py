@@ -381,8 +381,8 @@ def _fill_string_slots(string_slots, strings, count):
 class _Determinizer:
     """The arrays of one run, and their growth."""
 
-    def __init__(self, fst: CsrFst, in_log: bool, delta: float, max_states: int):
-        self.fst, self.in_log, self.delta = fst, in_log, delta
+    def __init__(self, fst: CsrFst, in_log: bool, delta: float, max_states: int, names: dict[int, str]):
+        self.fst, self.in_log, self.delta, self.names = fst, in_log, delta, names
         self.max_states = max_states if max_states >= 0 else 1 << 62
         self.graph = (fst.offsets, fst.ilabel, fst.olabel, fst.weight, fst.nextstate)
         self.has_epsilon = np.zeros(fst.num_states, np.bool_)
@@ -444,7 +444,8 @@ class _Determinizer:
         if code == TOO_MANY:
             raise DataError(f"the determinized machine has more than {self.max_states} states",
                             mend="are disambiguation symbols missing? Else a larger --max-states")  # fmt: skip
-        after = " ".join(map(str, self.labels_to(int(self.at[0])))) or "nothing"
+        labels = self.labels_to(int(self.at[0]))
+        after = " ".join(self.names.get(label, str(label)) for label in labels) or "nothing"
         if code == ENDLESS:
             raise DataError(f"a cycle of arcs without input, of cost 0 or less, after the input labels {after}",
                             mend="look for the cycle with fstprint")  # fmt: skip
@@ -509,7 +510,9 @@ def _write_out(fst: CsrFst, string, final_string, strings) -> CsrFst:
     return make_csr(states, src, ilabel, olabel, weight, dst, final, fst.start)
 
 
-def determinize_star(fst: CsrFst, in_log: bool = False, delta: float = 1.0 / 1024, max_states: int = -1) -> CsrFst:
+def determinize_star(
+    fst: CsrFst, in_log: bool = False, delta: float = 1.0 / 1024, max_states: int = -1, names: dict[int, str] | None = None
+) -> CsrFst:  # fmt: skip
     """Determinized without input epsilons, but for those that write what is left of an output; sorted by input label.
 
     Parameters
@@ -518,6 +521,7 @@ def determinize_star(fst: CsrFst, in_log: bool = False, delta: float = 1.0 / 102
     in_log : costs of paths that meet are added as probabilities; else the best is kept
     delta : residual costs closer than this are the same
     max_states : more states than this are an error; -1: no bound
+    names : of the input labels, for messages
 
     Raises
     ------
@@ -529,7 +533,7 @@ def determinize_star(fst: CsrFst, in_log: bool = False, delta: float = 1.0 / 102
     if int(fst.olabel.max(initial=0)) > 10 * fst.num_arcs + MANY_LABELS:  # few of many: number those in use
         labels, dense = np.unique(np.append(fst.olabel, 0), return_inverse=True)
         fst = replace(fst, olabel=dense[:-1].astype(np.int32))
-    work = _Determinizer(fst, in_log, delta, max_states)
+    work = _Determinizer(fst, in_log, delta, max_states, names or {})
     work.run()
     result = work.result()
     return result if labels is None else replace(result, olabel=labels[result.olabel].astype(np.int32))

@@ -5,7 +5,7 @@ quantize, minimize as an encoded acceptor. The order matters: epsilons removed o
 the determinization make it endless, unsorted arcs make the composition a hundred times slower, and removing epsilons
 afterwards makes five times the arcs. So the functions sort what they need and check what they are given.
 
-For large machines the same three steps are done by compiled kernels (compose_kernel, determinize_kernel,
+For large machines the three steps (for small ones the determinization, which says what is wrong) are done by compiled kernels (compose_kernel, determinize_kernel,
 minimize_kernel), which read and write arrays: a third of the time, half of the memory, the same numbers of states.
 
 `compose_topology` is T o LG by composition; `expand.expand_topology` writes the same down directly.
@@ -23,6 +23,7 @@ from sidamo.lang.topology import BLANK
 
 QUANTUM = 1.0 / 1024  # weights closer than this are taken for equal in minimization, as in Kaldi
 LARGE = 100_000  # arcs of L and G from which the compiled kernels are worth their loading
+MANY_TIMES = 20  # as many states as before: a small machine that grows so cannot be determinized
 _EMPTY = "{} is empty: no output string of the left side is an input string of the right side"
 _MEND_EMPTY = "are both made with the same symbol tables (words.txt, phones.txt)?"
 
@@ -82,31 +83,36 @@ def minimize(held: list, quantum: float = QUANTUM):
     return fst
 
 
-def build_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int = 50_000_000) -> CsrFst:
+def build_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int = 50_000_000, names: dict[int, str] | None = None) -> CsrFst:
     """L o G, determinized and minimized; input labels are those of L, disambiguation symbols included.
+
+    Parameters
+    ----------
+    names : of the input labels, for messages
 
     Raises
     ------
-    DataError : the composition is empty, or a step has more than `max_states` states.
+    DataError : the composition is empty, or cannot be determinized, or a step has more than `max_states` states.
     """
     if lexicon.num_arcs + grammar.num_arcs >= LARGE:
-        return _build_large_lg(lexicon, grammar, max_states)
+        return _build_large_lg(lexicon, grammar, max_states, names)
     held = [compose(to_pynini(lexicon), to_pynini(grammar), "L o G")]
     _check_size(held[0].num_states(), "L o G", max_states)
     log.info(f"L o G has {held[0].num_states()} states; determinizing")
-    held.append(determinize(held, "L o G"))
-    _check_size(held[0].num_states(), "the determinized L o G", max_states)
+    # pynini.determinize would go on without end where this says which input has two outputs
+    bound = min(max_states, MANY_TIMES * held[0].num_states() + 10_000)
+    held.append(to_pynini(determinize_arrays(from_pynini(held.pop()), bound, names)))
     log.info(f"determinized: {held[0].num_states()} states; minimizing")
     held.append(minimize(held))
     log.info(f"minimized: {held[0].num_states()} states")
     return from_pynini(held.pop())
 
 
-def _build_large_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int) -> CsrFst:
+def _build_large_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int, names) -> CsrFst:
     """`build_lg` by kernels."""
     fst = compose_arrays(lexicon, grammar, "L o G", max_states)
     log.info(f"L o G has {fst.num_states} states; determinizing")
-    fst = determinize_arrays(fst, max_states)
+    fst = determinize_arrays(fst, max_states, names)
     log.info(f"determinized: {fst.num_states} states; minimizing")
     fst = minimize_arrays(fst)
     log.info(f"minimized: {fst.num_states} states")
@@ -124,11 +130,11 @@ def compose_arrays(left: CsrFst, right: CsrFst, what: str, max_states: int = 50_
     return fst
 
 
-def determinize_arrays(fst: CsrFst, max_states: int = 50_000_000) -> CsrFst:
+def determinize_arrays(fst: CsrFst, max_states: int = 50_000_000, names: dict[int, str] | None = None) -> CsrFst:
     """`determinize` on arrays, by a kernel; epsilons without input are removed on the way, as Kaldi does."""
     from sidamo.lang.determinize_kernel import determinize_star
 
-    return determinize_star(fst, in_log=True, max_states=max_states)
+    return determinize_star(fst, in_log=True, max_states=max_states, names=names)
 
 
 def minimize_arrays(fst: CsrFst, quantum: float = QUANTUM) -> CsrFst:

@@ -124,7 +124,8 @@ class GraphBuilder:
 
             lg = build_lg_direct(lexicon, grammar, self.phones, self.words, self.options.max_states)
         else:
-            lg = g.build_lg(lexicon, grammar, self.options.max_states)
+            names = {k: symbol for symbol, k in self.phones.items()}
+            lg = g.build_lg(lexicon, grammar, self.options.max_states, names)
         del lexicon, grammar
         lg = g.relabel_to_tokens(lg, self.phones, self.tokens)
         write_fst(path, lg, kind="const")
