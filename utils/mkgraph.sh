@@ -8,7 +8,7 @@
 # Example: utils/mkgraph.sh --builder direct data/lang_test_tg exp/ctc exp/ctc/graph_tg
 #
 # Options:
-#   --builder pynini       pynini: the text-book way, for any grammar; direct: for large n-gram grammars, several times faster
+#   --builder pynini       pynini: the text-book way, for any grammar; direct: for large n-gram grammars, twice as fast
 #   --topo TOPO            correct | compact | minimal | modified | eesen (default: that of the lang directory)
 #   --max-states 50000000  stop where a machine gets more states than this
 #   --max-mb 0             stop where more memory (MB) is needed; 0: 80% of the machine's

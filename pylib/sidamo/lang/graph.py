@@ -1,12 +1,14 @@
 """L o G, determinized and minimized, and T o LG: the decoding graph.
 
-`build_lg` is the text-book way, in pynini (Mohri, Pereira, Riley 2002): compose, determinize in the log semiring,
-quantize, minimize as an encoded acceptor. The order matters: epsilons removed or disambiguation symbols dropped before
-the determinization make it endless, unsorted arcs make the composition a hundred times slower, and removing epsilons
-afterwards makes five times the arcs. So the functions sort what they need and check what they are given.
+`build_lg` is the text-book way (Mohri, Pereira, Riley 2002): compose, determinize in the log semiring, quantize, minimize
+as an encoded acceptor. The order matters: disambiguation symbols dropped before the determinization make it endless,
+unsorted arcs make the composition a hundred times slower, and removing epsilons afterwards makes five times the arcs. So
+the functions sort what they need and check what they are given.
 
-For large machines the three steps (for small ones the determinization, which says what is wrong) are done by compiled kernels (compose_kernel, determinize_kernel,
-minimize_kernel), which read and write arrays: a third of the time, half of the memory, the same numbers of states.
+Small machines are composed and minimized by pynini, large ones by compiled kernels that read and write arrays
+(compose_kernel, minimize_kernel): a fraction of the time, half of the memory, the same numbers of states. Determinization
+is always determinize_kernel's, Kaldi's fstdeterminizestar: it says which input has two outputs, where pynini's would go on
+until the memory is full.
 
 `compose_topology` is T o LG by composition; `expand.expand_topology` writes the same down directly.
 """
@@ -56,23 +58,11 @@ def compose(left, right, what: str):
     return result
 
 
-def determinize(held: list, what: str):
-    """Determinized in the log semiring (path weights add up), epsilon taken for a symbol like the others.
+def minimize(held: list, quantum: float = QUANTUM):
+    """Minimized as an acceptor over (input, output, quantized weight): Kaldi's fstminimizeencoded.
 
     held : a list with the one FST, which is taken out of it: its memory is free as soon as it is not needed.
     """
-    import pynini
-
-    held.append(pynini.arcmap(held.pop(), map_type="to_log"))
-    held.append(pynini.determinize(held.pop()))
-    result = pynini.arcmap(held.pop(), map_type="to_std")
-    if result.start() < 0:
-        raise DataError(f"{what} is empty after determinization")
-    return result
-
-
-def minimize(held: list, quantum: float = QUANTUM):
-    """Minimized as an acceptor over (input, output, quantized weight): Kaldi's fstminimizeencoded; `held` as above."""
     import pynini
 
     fst = pynini.arcmap(held.pop(), map_type="quantize", delta=quantum)
@@ -99,7 +89,6 @@ def build_lg(lexicon: CsrFst, grammar: CsrFst, max_states: int = 50_000_000, nam
     held = [compose(to_pynini(lexicon), to_pynini(grammar), "L o G")]
     _check_size(held[0].num_states(), "L o G", max_states)
     log.info(f"L o G has {held[0].num_states()} states; determinizing")
-    # pynini.determinize would go on without end where this says which input has two outputs
     bound = min(max_states, MANY_TIMES * held[0].num_states() + 10_000)
     held.append(to_pynini(determinize_arrays(from_pynini(held.pop()), bound, names)))
     log.info(f"determinized: {held[0].num_states()} states; minimizing")
@@ -131,7 +120,7 @@ def compose_arrays(left: CsrFst, right: CsrFst, what: str, max_states: int = 50_
 
 
 def determinize_arrays(fst: CsrFst, max_states: int = 50_000_000, names: dict[int, str] | None = None) -> CsrFst:
-    """`determinize` on arrays, by a kernel; epsilons without input are removed on the way, as Kaldi does."""
+    """Determinized in the log semiring (path weights add up); epsilons without input go on the way, as in Kaldi."""
     from sidamo.lang.determinize_kernel import determinize_star
 
     return determinize_star(fst, in_log=True, max_states=max_states, names=names)
@@ -272,6 +261,6 @@ def compose_topology(topology_fst: CsrFst, lg: CsrFst, token_ids) -> CsrFst:
 
 
 __all__ = [
-    "SAME_AS_PYNINI", "build_lg", "check_lexicon", "compose", "compose_topology", "determinize", "expand_topology",
+    "SAME_AS_PYNINI", "build_lg", "check_lexicon", "compose", "compose_topology", "expand_topology",
     "from_pynini", "minimize", "relabel_to_tokens", "to_pynini",
 ]  # fmt: skip
