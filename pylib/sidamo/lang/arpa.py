@@ -624,6 +624,7 @@ def read_arpa_bytes(name: str) -> bytes:
     import gzip
     import os
 
+    name = os.fspath(name)
     if os.path.isfile(name):
         with open(name, "rb") as stream:
             data = stream.read()
