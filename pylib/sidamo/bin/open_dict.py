@@ -12,8 +12,8 @@ def main(argv=None) -> int:
     from sidamo.io import log
     from sidamo.io.errors import DataError
     from sidamo.lang import spelled
-    from sidamo.lang.lexicon import read_lexicon
     from sidamo.lang.prepare import write_text
+    from sidamo.lang.unk import read_spoken
 
     options = Options(__doc__)
     options.add("order", 5, "length of the longest n-grams of pieces")
@@ -23,12 +23,8 @@ def main(argv=None) -> int:
     opts, (source, out) = options.parse(argv, 2)
     if os.path.isfile(f"{source}/lexiconp_silprob.txt"):
         raise DataError("silence probabilities of each word cannot be given to pieces", file=f"{source}/lexiconp_silprob.txt")
-    name, numbers = ("lexiconp.txt", ("1.0",)) if os.path.isfile(f"{source}/lexiconp.txt") else ("lexicon.txt", ())
-    entries = read_lexicon(f"{source}/{name}", len(numbers))
-    silence = f"{source}/silence_phones.txt"
-    silent = set(open(silence, encoding="utf-8").read().split()) if os.path.isfile(silence) else set()
-    spoken = [entry for entry in entries if entry.word != opts.oov_word and not silent & set(entry.phones)]
-    pieces = spelled.piece_entries(spoken, opts.end_unit, numbers)
+    name, entries, spoken = read_spoken(source, opts.oov_word)
+    pieces = spelled.piece_entries(spoken, opts.end_unit, ("1.0",) if name == "lexiconp.txt" else ())
     rows = spelled.spelling_automaton(spoken, opts.end_unit, opts.order, opts.prune)
 
     os.makedirs(out, exist_ok=True)

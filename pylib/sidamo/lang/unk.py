@@ -68,15 +68,22 @@ def _longest_known(model: NgramModel, history: tuple[int, ...]) -> tuple[int, ..
     return history
 
 
-def make_unk_fst(dict_dir: str, oov_word: str, order: int, min_length: int, prune: float) -> list[str]:
-    """Lines of the text FST for `utils/prepare_lang.sh --unk-fst`, from the pronunciations of a dictionary directory."""
+def read_spoken(dict_dir: str, oov_word: str) -> tuple[str, list[Entry], list[Entry]]:
+    """(name of the lexicon that is there, all its entries, those that show how words are spelled).
+
+    The last are without the unknown word and without pronunciations that hold silence.
+    """
     name, numbers = ("lexiconp.txt", 1) if os.path.isfile(f"{dict_dir}/lexiconp.txt") else ("lexicon.txt", 0)
     path = f"{dict_dir}/silence_phones.txt"
     silence = {phone for line in read_lines(path) for phone in fields(line)} if os.path.isfile(path) else set()
-    entries = [
-        entry for entry in read_lexicon(f"{dict_dir}/{name}", numbers)
-        if entry.word != oov_word and not silence & set(entry.phones) and len(entry.phones) >= min_length
-    ]  # fmt: skip
+    entries = read_lexicon(f"{dict_dir}/{name}", numbers)
+    return name, entries, [e for e in entries if e.word != oov_word and not silence & set(e.phones)]
+
+
+def make_unk_fst(dict_dir: str, oov_word: str, order: int, min_length: int, prune: float) -> list[str]:
+    """Lines of the text FST for `utils/prepare_lang.sh --unk-fst`, from the pronunciations of a dictionary directory."""
+    name, _, spoken = read_spoken(dict_dir, oov_word)
+    entries = [entry for entry in spoken if len(entry.phones) >= min_length]
     if not entries:
         raise DataError(f"no pronunciation of at least {min_length} units without silence", file=f"{dict_dir}/{name}")
     rows = unit_automaton(train_unit_model(entries, order, prune), min_length)
