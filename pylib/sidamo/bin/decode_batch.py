@@ -1,7 +1,7 @@
 """decode-batch: best paths as decode-faster's, of many utterances at a time, on a GPU."""
 
 from sidamo.bin import tool
-from sidamo.bin.decode_faster import Tally, print_words
+from sidamo.bin.decode_faster import Tally, write_path
 from sidamo.io.options import Options
 
 USAGE = """Decode batches of utterances in step, every arc of the graph at every frame: for a GPU and graphs of up to some
@@ -61,11 +61,6 @@ def main(argv=None) -> int:
                     log.warn(f"Did not successfully decode utterance {key}, len = {len(matrix)}")
                     tally.failed += 1
                     continue
-                if not path.reached_final:
-                    log.warn(f"Decoder did not reach end-state, outputting partial traceback. (utterance {key})")
-                words_out.write(key, path.words)
-                if labels_out is not None:
-                    labels_out.write(key, path.labels)
-                print_words(key, path.words, table)
+                write_path(key, path, words_out, labels_out, table)
                 tally.add(key, path, opts.acoustic_scale, len(matrix))
     return tally.close()

@@ -92,6 +92,16 @@ def print_words(key: str, words, table) -> None:
         print(key, *(table.find(int(w)) for w in words), "", file=sys.stderr)
 
 
+def write_path(key: str, path, words_out, labels_out, table) -> None:
+    """What is written of a best path; labels_out may be None. A path that ends in no final state is named."""
+    if not path.reached_final:
+        log.warn(f"Decoder did not reach end-state, outputting partial traceback. (utterance {key})")
+    words_out.write(key, path.words)
+    if labels_out is not None:
+        labels_out.write(key, path.labels)
+    print_words(key, path.words, table)
+
+
 @tool
 def main(argv=None) -> int:
     from sidamo.decode.options import DecoderOptions
@@ -140,11 +150,6 @@ def main(argv=None) -> int:
                 log.warn(problem)
                 tally.failed += 1
                 continue
-            if not path.reached_final:
-                log.warn(f"Decoder did not reach end-state, outputting partial traceback. (utterance {key})")
-            words_out.write(key, path.words)
-            if labels_out is not None:
-                labels_out.write(key, path.labels)
-            print_words(key, path.words, table)
+            write_path(key, path, words_out, labels_out, table)
             tally.add(key, path, opts.acoustic_scale, num_frames)
     return tally.close()
