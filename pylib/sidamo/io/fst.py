@@ -123,6 +123,21 @@ def make_csr(num_states: int, src, ilabel, olabel, weight, nextstate, final, sta
     )
 
 
+def only_states(fst: CsrFst, keep: np.ndarray) -> CsrFst:
+    """The states that `keep` (S,) bool names, in their order, and the arcs between them; nothing where the start goes."""
+    if not keep[fst.start]:
+        return make_csr(0, [], [], [], [], [], [])
+    if np.all(keep):
+        return fst
+    src = fst.arc_sources()
+    number = np.cumsum(keep, dtype=np.int32) - np.int32(1)
+    use = keep[src] & keep[fst.nextstate]
+    return make_csr(
+        int(keep.sum()), number[src[use]], fst.ilabel[use], fst.olabel[use], fst.weight[use],
+        number[fst.nextstate[use]], fst.final[keep], start=int(number[fst.start]),
+    )  # fmt: skip
+
+
 # -------------------------------------------------------------------------------------------------------------- reading
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sidamo.io import log
 from sidamo.io.errors import DataError
-from sidamo.io.fst import CsrFst, arcsort, make_csr
+from sidamo.io.fst import CsrFst, arcsort, make_csr, only_states
 from sidamo.lang.arpa_options import ArpaOptions
 
 LN10 = math.log(10.0)
@@ -552,17 +552,7 @@ def connect(fst: CsrFst) -> CsrFst:
     if fst.start < 0:
         return make_csr(0, [], [], [], [], [], [])
     keep = _reached_both_ways(fst)
-    if not keep[fst.start]:
-        return make_csr(0, [], [], [], [], [], [])
-    if np.all(keep):
-        return fst
-    src = fst.arc_sources()
-    number = np.cumsum(keep) - 1
-    use = keep[src] & keep[fst.nextstate]
-    return make_csr(
-        int(keep.sum()), number[src[use]], fst.ilabel[use], fst.olabel[use], fst.weight[use],
-        number[fst.nextstate[use]], fst.final[keep], start=int(number[fst.start]),
-    )  # fmt: skip
+    return only_states(fst, keep)
 
 
 def _reached_both_ways(fst: CsrFst) -> np.ndarray:

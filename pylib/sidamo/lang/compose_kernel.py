@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sidamo.io.fst import CsrFst
+from sidamo.io.fst import CsrFst, only_states
 from sidamo.lang.kernel_tools import enlarged, predecessors, reach
 
 DONE, FULL_STATES, FULL_ARCS, TOO_MANY = 0, 1, 2, -1
@@ -155,15 +155,4 @@ def trim(fst: CsrFst) -> CsrFst:
     if fst.num_states == 0:
         return fst
     good = reach(*predecessors(fst.offsets, fst.nextstate), np.isfinite(fst.final))
-    if np.all(good):
-        return fst
-    if not good[fst.start]:
-        empty = np.zeros(0, np.int32)
-        return CsrFst(-1, np.zeros(0, np.float32), np.zeros(1, np.int64), empty, empty, np.zeros(0, np.float32), empty)
-    number = np.cumsum(good, dtype=np.int32) - np.int32(1)
-    src = fst.arc_sources()
-    use = good[src] & good[fst.nextstate]
-    offsets = np.zeros(int(good.sum()) + 1, np.int64)
-    np.cumsum(np.bincount(number[src[use]], minlength=len(offsets) - 1), out=offsets[1:])
-    return CsrFst(int(number[fst.start]), fst.final[good], offsets, fst.ilabel[use], fst.olabel[use], fst.weight[use],
-                  number[fst.nextstate[use]])  # fmt: skip
+    return only_states(fst, good)
