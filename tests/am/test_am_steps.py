@@ -159,6 +159,21 @@ def test_greedy_decoding_and_alignment(work, model):
     assert {utt: len(a) for utt, a in alignment.items()} == {utt: len(m) for utt, m in loglikes.items()}
 
 
+def test_a_model_of_ctc_crf_is_decoded_beside_its_token_lm(work, model):
+    config = CONFIG + "--criterion=ctc-crf\n--crf-order=2\n"
+    (work / "crf.conf").write_text(config)
+    result = sh(f"{TRAIN.replace('train.conf', 'crf.conf')} data/train data/dev data/lang exp/crf", work)
+    assert result.returncode == 0, result.stdout + result.stderr
+    result = sh("steps/decode_greedy.sh --nj 1 data/dev exp/crf exp/crf/greedy", work)
+    assert result.returncode == 0, result.stderr
+    hyps = dict(line.rstrip("\n").split(" ", 1) for line in (work / "exp/crf/greedy/text").read_text().splitlines())
+    refs = dict(line.split(" ", 1) for line in (work / "data/dev/text").read_text().splitlines())
+    right = sum(hyps[utt].split() == " ".join(WORDS[w] for w in words.split()).split() for utt, words in refs.items())
+    assert right >= 7
+    result = sh("decode-greedy --token-lm=exp/m/final.pt exp/crf/tokens.txt scp:exp/crf/greedy/loglikes.scp ark,t:-", work)
+    assert result.returncode != 0 and "exp/m/final.pt" in result.stderr
+
+
 def test_transfer_starts_from_the_source(work, model):
     result = sh(
         "steps/transfer_ctc.sh --nj 2 --num-threads 1 --use-gpu no --freeze 'encoder.subsample' "

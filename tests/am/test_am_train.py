@@ -210,6 +210,7 @@ def test_two_processes_equal_one_with_twice_the_batch(toy, tmp_path):
      "--intermediate-weight=0.3"],
     ["--network=tdnnf", "--bottleneck-dim=8", "--dilations=1,2", "--patience=1", "--ctc=torch"],
     ["--consistency-weight=0.2"],
+    ["--criterion=ctc-crf", "--consistency-weight=0.2"],
 ], ids=lambda o: o[0])  # fmt: skip
 def test_options_train(toy, tmp_path, options, capfd):
     base = [w for w in BASE if not any(o.split("=")[0] == w.split("=")[0] for o in options)]
@@ -241,6 +242,8 @@ def test_it_stops_early(toy, tmp_path, capfd):
     (["--init-model=/nowhere/final.pt"], "/nowhere/final.pt: no such model"),
     (["--use-gpu=yes"], "torch finds no GPU" if not torch.cuda.is_available() else ""),
     (["--lr-scales=encoder"], "expected regex=factor"),
+    (["--criterion=ctc-crf", "--label-smoothing=0.1"], "--criterion=ctc-crf: without --label-smoothing"),
+    (["--crf-order=1"], "--crf-order=1: expected 2 to 4"),
     (["--word-boundary=a b"], "one unit of tokens.txt, without blanks"),
 ])  # fmt: skip
 def test_bad_options_say_what_is_wrong(toy, tmp_path, options, message, capfd):

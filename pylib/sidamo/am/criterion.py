@@ -91,8 +91,13 @@ def equal_alignment(labels: Tensor, loudness: Tensor) -> Tensor:
     return torch.where(middle, labels[part.long().clamp(max=len(labels) - 1)], 0)
 
 
-def make_criterion(options, num_tokens: int) -> nn.Module:
-    """The criterion that the options name."""
+def make_criterion(options, num_tokens: int, targets=()) -> nn.Module:
+    """The criterion that the options name; `targets` (arrays of columns) are the training transcripts."""
+    if options.criterion == "ctc-crf":
+        from .crf import CrfCriterion
+        from .token_graph import TokenGraph
+
+        return CrfCriterion(options, TokenGraph.estimate(targets, num_tokens, options.crf_order))
     if options.criterion == "asg":
         from .asg import AsgCriterion
 

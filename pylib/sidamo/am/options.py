@@ -38,7 +38,9 @@ class TrainOptions:
     label_smoothing: float = _option(0.0, "weight of the cross-entropy to the uniform distribution, per frame")
     intermediate_weight: float = _option(0.0, "weight of CTC on hidden layers, where a network offers it")
     consistency_weight: float = _option(0.0, "CR-CTC: two augmented views of each utterance, and so much for agreeing; 0.2")
-    criterion: str = _option("ctc", "ctc | asg (no blank, learned transitions)")
+    criterion: str = _option("ctc", "ctc | ctc-crf (normalized over all transcripts) | asg (no blank, learned transitions)")
+    crf_order: int = _option(3, "ctc-crf: n-gram order of the token graph that transcripts are weighed with")
+    ctc_weight: float = _option(0.1, "ctc-crf: weight of plain CTC beside it")
     flat_start_epochs: int = _option(0, "first epochs with labels spread over the loud frames, for very small corpora")
     ctc: str = _option("auto", "implementation of the loss: auto | fused | torch")
     # model averaging and stopping
@@ -72,7 +74,7 @@ class TrainOptions:
 
     def __post_init__(self):
         choices = {
-            "optimizer": ("adamw", "sgd"), "schedule": SCHEDULES, "criterion": ("ctc", "asg"),
+            "optimizer": ("adamw", "sgd"), "schedule": SCHEDULES, "criterion": ("ctc", "ctc-crf", "asg"),
             "ctc": ("auto", "fused", "torch"), "average_mode": ("best", "last"),
             "precision": ("float32", "bfloat16"), "use_gpu": ("auto", "yes", "no"),
         }  # fmt: skip
@@ -89,8 +91,14 @@ class TrainOptions:
             raise OptionError(f"--subsampling={self.subsampling}: expected 1 to 8")
         if self.flat_start_epochs > 0 and self.criterion != "ctc":
             raise OptionError(f"--flat-start-epochs={self.flat_start_epochs}: goes with --criterion=ctc only")
-        if self.consistency_weight > 0 and self.criterion != "ctc":
-            raise OptionError(f"--consistency-weight={self.consistency_weight}: goes with --criterion=ctc only")
+        if self.consistency_weight > 0 and self.criterion == "asg":
+            raise OptionError(f"--consistency-weight={self.consistency_weight}: does not go with --criterion=asg")
+        if self.criterion == "ctc-crf" and (self.label_smoothing > 0 or self.intermediate_weight > 0):
+            raise OptionError("--criterion=ctc-crf: without --label-smoothing and --intermediate-weight")
+        if not 2 <= self.crf_order <= 4:
+            raise OptionError(f"--crf-order={self.crf_order}: expected 2 to 4")
+        if not 0 <= self.ctc_weight < 1:
+            raise OptionError(f"--ctc-weight={self.ctc_weight}: expected 0 <= weight < 1")
         if not 0 <= self.ema_decay < 1:
             raise OptionError(f"--ema-decay={self.ema_decay}: expected 0 <= decay < 1")
         if self.word_boundary and any(c.isspace() for c in self.word_boundary):

@@ -45,6 +45,8 @@ def train(network, net_options, options: TrainOptions, train_scp, train_targets,
         if processes.is_first:
             write_provenance(out, command, config, options, model, train_set)
         trainer = Trainer(model, train_set, dev_set, options, processes, out, names)
+        if processes.is_first and options.criterion == "ctc-crf":
+            trainer.criterion.graph.write(os.path.join(out, "token_lm.fst"))
         trainer.run()
         processes.wait()
         if processes.is_first:

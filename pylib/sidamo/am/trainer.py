@@ -46,7 +46,7 @@ class Trainer:
     def __init__(self, model: AcousticModel, train, dev, options: TrainOptions, processes: Processes, out, tokens):
         self.model, self.train, self.dev = model.to(processes.device), train, dev
         self.options, self.processes, self.out, self.tokens = options, processes, out, tokens
-        self.criterion = make_criterion(options, len(tokens)).to(processes.device)
+        self.criterion = make_criterion(options, len(tokens), train.targets).to(processes.device)
         self.parameters = [
             p for p in [*self.model.parameters(), *self.criterion.parameters()] if p.requires_grad
         ]

