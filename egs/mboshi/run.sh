@@ -10,7 +10,7 @@
 #          --stop-stage M  end here (6)
 #          --nj N          parallel jobs (2)
 #          --corpus DIR    folder with train/ and dev/, or its parent
-#          --network NAME  network of the acoustic model (lstm), by its conf/train_NAME.conf, here or in Sidamo's conf/
+#          --network NAME  network of the acoustic model (tdnnf), by its conf/train_NAME.conf, here or in Sidamo's conf/
 #          --seed N        of the training (0)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -20,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 nj=2
 corpus=downloads/mboshi-french-parallel-corpus
-network=lstm
+network=tdnnf
 seed=0
 . utils/parse_options.sh
 model=exp/$network
@@ -33,7 +33,8 @@ fi
 if stage 1 features "What does the ear keep of a sound? (pitch too: an accent marks a high tone)"; then
   need 0 data/{train,dev}/wav.scp
   for part in train dev; do
-    steps/make_fbank_pitch.sh --nj "$nj" --cmd "$train_cmd" --fbank-config conf/fbank.conf data/$part exp/make_fbank/$part fbank
+    steps/make_fbank_pitch.sh --nj "$nj" --cmd "$train_cmd" --fbank-config conf/fbank.conf \
+      --pitch-postprocess-config conf/pitch_postprocess.conf data/$part exp/make_fbank/$part fbank
     steps/compute_cmvn_stats.sh data/$part exp/make_fbank/$part fbank
     utils/validate_data_dir.sh data/$part
   done
@@ -47,8 +48,7 @@ if stage 2 language "How is a word spelled (L), which words may follow each othe
   utils/train_lm.sh --order 3 data/train/text data/local/lm/3gram.arpa.gz
   utils/format_lm.sh data/lang data/local/lm/3gram.arpa.gz data/local/dict/lexicon.txt data/lang_3gram
   utils/mkgraph.sh data/lang_3gram exp/graph_3gram
-  # A closed vocabulary loses the other words. An open one spells them, letter by letter, as likely as the training text has
-  # words that occur once (a fifth: Good 1953).
+  # An open vocabulary spells the other words by letters, as likely as words occur once in the training text (Good 1953).
   utils/open_dict.sh --end-unit "|" data/local/dict data/local/dict_open
   utils/prepare_lang.sh --ctc true data/local/dict_open "<unk>" data/local/lang_open data/lang_open
   utils/format_lm.sh data/lang_open data/local/lm/3gram.arpa.gz data/local/dict_open/lexicon.txt data/lang_open_3gram
@@ -74,15 +74,16 @@ if stage 4 decoding "Which words explain the sound best?"; then
   need 2 exp/graph_3gram/TLG.fst
   need 3 "$model/final.pt"
   steps/decode_greedy.sh --nj "$nj" --cmd "$decode_cmd" --word-boundary "|" data/dev "$model" "$model/greedy_dev"
-  # CTC says blank too often in what it has not learned well: a part of the label prior is taken off.
+  # CTC says blank too often in what it has not learned well: a part of the label prior is taken off. CTC-CRF has no need of it.
+  prior=$(if grep -q '^--criterion=ctc-crf' "$model/train.conf"; then echo 0; else echo 0.3; fi)
   for graph in 3gram open; do
-    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale 0.3 exp/graph_$graph data/dev "$model/decode_${graph}_dev"
+    steps/decode.sh --nj "$nj" --cmd "$decode_cmd" --prior-scale "$prior" exp/graph_$graph data/dev "$model/decode_${graph}_dev"
   done
 fi
 
 if stage 5 scoring "How many words, and how many letters, are wrong?"; then
   need 4 "$model/decode_3gram_dev/lat.1.gz"
-  for g in 3gram open; do local/score.sh --cmd "$decode_cmd" --min-lmwt 4 data/dev exp/graph_$g "$model/decode_${g}_dev"; done
+  for g in 3gram open; do local/score.sh --cmd "$decode_cmd" --min-lmwt 3 --max-lmwt 14 data/dev exp/graph_$g "$model/decode_${g}_dev"; done
 fi
 
 if stage 6 report "What went wrong, and why?"; then
@@ -90,7 +91,6 @@ if stage 6 report "What went wrong, and why?"; then
   steps/report.sh "$model"
 fi
 stages_end
-
 echo
 cat "$model/greedy_dev/wer" "$model/greedy_dev/cer" 2>/dev/null || true
 for decode in decode_3gram_dev decode_open_dev; do
