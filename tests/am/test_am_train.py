@@ -208,6 +208,8 @@ def test_two_processes_equal_one_with_twice_the_batch(toy, tmp_path):
     ["--schedule=onecycle", "--average-mode=last", "--average=2", "--precision=bfloat16"],
     ["--network=conformer", "--dim=16", "--num-layers=2", "--num-heads=2", "--ff-dim=16", "--intermediate-layers=1",
      "--intermediate-weight=0.3"],
+    ["--network=conformer", "--dim=16", "--num-layers=2", "--num-heads=2", "--ff-dim=16", "--intermediate-layers=1",
+     "--intermediate-weight=0.3", "--criterion=ctc-crf", "--label-smoothing=0.01"],
     ["--network=tdnnf", "--bottleneck-dim=8", "--dilations=1,2", "--patience=1", "--ctc=torch"],
     ["--consistency-weight=0.2"],
     ["--criterion=ctc-crf", "--consistency-weight=0.2"],
@@ -242,7 +244,6 @@ def test_it_stops_early(toy, tmp_path, capfd):
     (["--init-model=/nowhere/final.pt"], "/nowhere/final.pt: no such model"),
     (["--use-gpu=yes"], "torch finds no GPU" if not torch.cuda.is_available() else ""),
     (["--lr-scales=encoder"], "expected regex=factor"),
-    (["--criterion=ctc-crf", "--label-smoothing=0.1"], "--criterion=ctc-crf: without --label-smoothing"),
     (["--crf-order=1"], "--crf-order=1: expected 2 to 4"),
     (["--word-boundary=a b"], "one unit of tokens.txt, without blanks"),
 ])  # fmt: skip

@@ -82,15 +82,14 @@ class CrfCriterion(CtcCriterion):
         super().__init__(options)
         self.graph, self.ctc_weight = graph, options.ctc_weight
 
-    def forward(self, outputs, targets: Tensor, target_lengths: Tensor):
-        logits, lengths = outputs[-1]
+    def final(self, logits: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor):
+        """Losses of CTC-CRF alone, (B,); what is minimized has the plain CTC in it."""
         ctc = ctc_losses(logits, lengths, targets, target_lengths, self.kind)
         denominator = log_denominator(logits, lengths, self.graph)
         scores = [self.graph.score(part) for part in torch.split(targets, target_lengths.tolist())]
         losses = ctc - torch.tensor(scores, device=ctc.device) + denominator
         feasible = ~torch.isinf(ctc)
-        objective = torch.where(feasible, (1 - self.ctc_weight) * losses + self.ctc_weight * ctc, 0.0).sum()
-        return losses, objective
+        return losses, torch.where(feasible, (1 - self.ctc_weight) * losses + self.ctc_weight * ctc, 0.0).sum()
 
     def best_columns(self, logits: Tensor, lengths: Tensor):
         """(B, T, V), (B,) -> (B, T) ndarray: the best path through the token graph."""

@@ -22,8 +22,7 @@ class CtcCriterion(nn.Module):
 
     def forward(self, outputs, targets: Tensor, target_lengths: Tensor):
         logits, lengths = outputs[-1]
-        losses = ctc_losses(logits, lengths, targets, target_lengths, self.kind)
-        objective = torch.where(torch.isinf(losses), 0.0, losses).sum()
+        losses, objective = self.final(logits, lengths, targets, target_lengths)
         hidden = outputs[:-1]
         if hidden and self.weight > 0:
             parts = [ctc_losses(z, n, targets, target_lengths, self.kind) for z, n in hidden]
@@ -34,6 +33,11 @@ class CtcCriterion(nn.Module):
             uniform = -torch.log_softmax(logits, 2).mean(2)  # cross-entropy of each frame to the uniform distribution
             objective = (1 - self.smoothing) * objective + self.smoothing * (uniform * mask).sum()
         return losses, objective
+
+    def final(self, logits: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor):
+        """The network's own output: (losses (B,), inf where infeasible; sum of those that are not)."""
+        losses = ctc_losses(logits, lengths, targets, target_lengths, self.kind)
+        return losses, torch.where(torch.isinf(losses), 0.0, losses).sum()
 
     def flat_start(self, outputs, targets: Tensor, target_lengths: Tensor, feats: Tensor) -> Tensor:
         """Cross-entropy to labels spread evenly over the loud frames: a first guess where each unit lies.

@@ -93,8 +93,6 @@ class TrainOptions:
             raise OptionError(f"--flat-start-epochs={self.flat_start_epochs}: goes with --criterion=ctc only")
         if self.consistency_weight > 0 and self.criterion == "asg":
             raise OptionError(f"--consistency-weight={self.consistency_weight}: does not go with --criterion=asg")
-        if self.criterion == "ctc-crf" and (self.label_smoothing > 0 or self.intermediate_weight > 0):
-            raise OptionError("--criterion=ctc-crf: without --label-smoothing and --intermediate-weight")
         if not 2 <= self.crf_order <= 4:
             raise OptionError(f"--crf-order={self.crf_order}: expected 2 to 4")
         if not 0 <= self.ctc_weight < 1:
