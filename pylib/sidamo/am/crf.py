@@ -31,6 +31,7 @@ class LogDenominator(torch.autograd.Function):
         probs = torch.softmax(logits.detach(), dim=2)
         logs, occupancy = denominator(
             probs.numpy(), lengths.numpy(), graph.next_state, graph.weight, graph.last, ctx.needs_input_grad[0],
+            torch.get_num_threads(),
         )  # fmt: skip
         if ctx.needs_input_grad[0]:
             grad = torch.from_numpy(occupancy)

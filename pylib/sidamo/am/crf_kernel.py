@@ -4,6 +4,8 @@ A frame is a product of a sparse matrix with the vectors of LANES utterances at 
 Probabilities are linear and scaled per frame to a sum of 1; float32 carries that, since every transcript has a path.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 
@@ -32,7 +34,7 @@ def _incoming(next_state, weight):
     return first, source, arc
 
 
-@numba.njit(cache=True, fastmath=FAST, error_model="numpy")
+@numba.njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
 def _forward(p, frames, ends, first, source, arc, last, said, both, scale):
     """said, both (T + 1, S, LANES): scaled sums after t frames over paths that end in the token, or in it or a blank."""
     states = len(last)
@@ -70,7 +72,7 @@ def _forward(p, frames, ends, first, source, arc, last, said, both, scale):
                 now_both[d, k] *= size[k]
 
 
-@numba.njit(cache=True, fastmath=FAST, error_model="numpy")
+@numba.njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
 def _backward(p, frames, ends, next_state, weight, last, said, both, scale, occupancy):
     """occupancy (T, V, LANES): probability of each column in each frame."""
     states, tokens = next_state.shape
@@ -120,10 +122,10 @@ def _backward(p, frames, ends, next_state, weight, last, said, both, scale, occu
                     after_blank[s, k] += w * enter[d, k]
 
 
-def denominator(probs, lengths, next_state, weight, last, want_grad: bool):
+def denominator(probs, lengths, next_state, weight, last, want_grad: bool, threads: int = 1):
     """ln sums and occupancies of a padded batch.
 
-    probs (B, T, V) float32, lengths (B,), graph as am.crf.TokenGraph
+    probs (B, T, V) float32, lengths (B,), graph as am.token_graph.TokenGraph
     -> ln sums (B,) float32, occupancies (B, T, V) float32 (zero beyond each length; None unless wanted)
     """
     batch, frames, tokens = probs.shape
@@ -131,9 +133,8 @@ def denominator(probs, lengths, next_state, weight, last, want_grad: bool):
     first, source, arc = _incoming(next_state, weight)
     logs = np.zeros(batch, np.float32)
     occupancy = np.zeros((batch, frames, tokens), np.float32) if want_grad else None
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, batch, LANES):
-        rows = order[start : start + LANES]
+
+    def sums_of(rows):
         ends = np.zeros(LANES, np.int64)
         ends[: len(rows)] = lengths[rows]
         longest = int(ends.max())
@@ -151,6 +152,15 @@ def denominator(probs, lengths, next_state, weight, last, want_grad: bool):
             part = np.zeros((longest, tokens, LANES), np.float32)
             _backward(p, longest, ends, next_state, weight, last, said, both, scale, part)
             occupancy[rows, :longest] = part[:, :, : len(rows)].transpose(2, 0, 1)
+
+    order = np.argsort(lengths, kind="stable")  # neighbours of like lengths
+    groups = [order[start : start + LANES] for start in range(0, batch, LANES)]
+    if threads > 1 and len(groups) > 1:
+        with ThreadPoolExecutor(min(threads, len(groups))) as pool:
+            list(pool.map(sums_of, groups))
+    else:
+        for rows in groups:
+            sums_of(rows)
     return logs, occupancy
 
 
