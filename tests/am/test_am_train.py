@@ -149,11 +149,12 @@ def test_kill_and_resume_ends_with_the_same_bits(toy, unbroken, tmp_path):
             assert a[name] == b[name], name
 
 
-def test_a_bad_batch_is_named_skipped_and_counted(toy, tmp_path):
+@pytest.mark.parametrize("criterion", ["ctc", "ctc-crf"])
+def test_a_bad_batch_is_named_skipped_and_counted(toy, tmp_path, criterion):
     write_set(tmp_path / "bad", 20, 3, spoil="utt3-007")
     for part in ("dev", "tokens.txt"):
         (tmp_path / part).symlink_to(toy / part)
-    result = train(tmp_path, tmp_path / "out", "--max-utts=2", train="bad")
+    result = train(tmp_path, tmp_path / "out", "--max-utts=2", f"--criterion={criterion}", train="bad")
     assert result.returncode == 0, result.stderr
     named = [line for line in result.stderr.splitlines() if "skipped a bad batch" in line]
     assert len(named) == 3 and all("utt3-007" in line and "loss nan" in line for line in named)

@@ -11,6 +11,7 @@ TINY = """--network=tdnn
 --subsampling=3
 --num-epochs=2
 --learning-rate=0.005
+--criterion=ctc-crf
 --consistency-weight=0.2
 --time-masks=1
 --time-warp=0.1
