@@ -136,13 +136,20 @@ def test_loglikes_are_log_posteriors_less_priors(work, model):
         np.testing.assert_allclose(read["blank"][utt][:, 0], plain[:, 0] + np.log(0.5), atol=1e-5)
 
 
+def transcripts(path):
+    return dict(line.split(" ", 1) for line in path.read_text().splitlines())
+
+
+def count_right(hyps, refs):
+    """Utterances whose units are those of their words."""
+    return sum(hyps[utt].split() == " ".join(WORDS[w] for w in words.split()).split() for utt, words in refs.items())
+
+
 def test_greedy_decoding_and_alignment(work, model):
     result = sh("steps/decode_greedy.sh --nj 2 data/dev exp/m exp/greedy", work)
     assert result.returncode == 0, result.stderr
-    hyps = dict(line.rstrip("\n").split(" ", 1) for line in (work / "exp/greedy/text").read_text().splitlines())
-    refs = dict(line.split(" ", 1) for line in (work / "data/dev/text").read_text().splitlines())
-    right = sum(hyps[utt].split() == " ".join(WORDS[w] for w in words.split()).split() for utt, words in refs.items())
-    assert right >= 7
+    refs = transcripts(work / "data/dev/text")
+    assert count_right(transcripts(work / "exp/greedy/text"), refs) >= 7
 
     result = sh("steps/align_ctc.sh --nj 2 --textgrid true data/dev data/lang exp/m exp/ali", work)
     assert result.returncode == 0 and "done 8/8 utterances" in result.stdout, result.stderr
@@ -166,10 +173,7 @@ def test_a_model_of_ctc_crf_is_decoded_beside_its_token_lm(work, model):
     assert result.returncode == 0, result.stdout + result.stderr
     result = sh("steps/decode_greedy.sh --nj 1 data/dev exp/crf exp/crf/greedy", work)
     assert result.returncode == 0, result.stderr
-    hyps = dict(line.rstrip("\n").split(" ", 1) for line in (work / "exp/crf/greedy/text").read_text().splitlines())
-    refs = dict(line.split(" ", 1) for line in (work / "data/dev/text").read_text().splitlines())
-    right = sum(hyps[utt].split() == " ".join(WORDS[w] for w in words.split()).split() for utt, words in refs.items())
-    assert right >= 7
+    assert count_right(transcripts(work / "exp/crf/greedy/text"), transcripts(work / "data/dev/text")) >= 7
     result = sh("decode-greedy --token-lm=exp/m/final.pt exp/crf/tokens.txt scp:exp/crf/greedy/loglikes.scp ark,t:-", work)
     assert result.returncode != 0 and "exp/m/final.pt" in result.stderr
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The denominator of CTC-CRF and its gradient: the compiled kernel against the same in torch's operations, paired.
 
-Usage: tests/bench/crf.py [--threads 1] [--rounds 5]
+Usage: tests/bench/crf.py [--rounds 5]
 The sums of egs/mboshi: a trigram of 33 letters with some 600 histories, 32 utterances of 110 output frames; and a bigram.
 Processor time of one thread. Prints a line an order: milliseconds of both, the median of the ratios (torch / compiled), and the
 largest difference of the gradients. Exit status 1 where the kernel is the slower one.
@@ -44,15 +44,14 @@ def once(function, logits, lengths, graph):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     logits = 3 * torch.randn(UTTS, FRAMES, TOKENS)
     lengths = torch.randint(FRAMES - 20, FRAMES + 1, (UTTS,))
     functions = {"compiled": LogDenominator.apply, "torch": log_denominator_by_torch}
-    print(f"torch {torch.__version__}, {options.threads} thread(s), median of {options.rounds} paired rounds")
+    print(f"torch {torch.__version__}, 1 thread, median of {options.rounds} paired rounds")
     print("order  histories  torch ms  compiled ms  ratio  gradients differ by")
     slower = False
     for order in (3, 2):

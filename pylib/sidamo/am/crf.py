@@ -12,6 +12,8 @@ The denominator sums over the graph of CTC's topology and G. A state of G is a h
 states of the graph stand for each: "this token was just said" and "and then blank".
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,6 +67,7 @@ def log_denominator_by_torch(logits: Tensor, lengths: Tensor, graph: TokenGraph)
     return total + ((said + blank) @ ends).log()
 
 
+@functools.lru_cache(maxsize=2)
 def dense_arcs(graph: TokenGraph, device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Arcs to another token than the one just said and to the same one, (S, S) each; probability to end (S,); last (S,)."""
     states, tokens = graph.next_state.shape
